@@ -84,7 +84,9 @@ def clopper_pearson(num_successes: int, num_draws: int, level: float = 0.95) -> 
         Biometrika 26 (1934).
     """
     tail = (1.0 - level) / 2.0
-    return Interval(_lower_limit(num_successes, num_draws, tail), _upper_limit(num_successes, num_draws, tail))
+    return Interval(
+        _lower_limit(num_successes, num_draws, tail), _upper_limit(num_successes, num_draws, tail)
+    )
 
 
 def success_upper(num_successes: int, num_draws: int, level: float = 0.95) -> float:
@@ -101,7 +103,9 @@ def pass_at_k_interval(num_draws: int, num_successes: int, k: int, level: float 
     return Interval(success_to_pass_at_k(low, k), success_to_pass_at_k(high, k))
 
 
-def pooled_upper(num_successes: Sequence[int], num_draws: Sequence[int], k: int, level: float = 0.95) -> float:
+def pooled_upper(
+    num_successes: Sequence[int], num_draws: Sequence[int], k: int, level: float = 0.95
+) -> float:
     """Exact one-sided upper bound for the *mean* pass@k over these problems, from the pooled count (eq. 6).
 
     Valid for unequal problems, and conservative. Hoeffding: the tail of the pooled count is largest when all
@@ -129,7 +133,9 @@ def pooled_upper(num_successes: Sequence[int], num_draws: Sequence[int], k: int,
     return success_to_pass_at_k(success_upper(pooled_successes, pooled_draws, level), k)
 
 
-def pooled_lower(num_successes: Sequence[int], num_draws: Sequence[int], level: float = 0.95) -> float:
+def pooled_lower(
+    num_successes: Sequence[int], num_draws: Sequence[int], level: float = 0.95
+) -> float:
     """Exact one-sided lower bound for the mean success probability, hence for the mean pass@k of any k (eq. 6).
 
     The mirror image of `pooled_upper` at k = 1: one minus the upper bound of the failures.
@@ -235,7 +241,9 @@ def _check_tail(tail: float) -> None:
         raise ValueError(f"level must be inside (0, 1); the tail probability came to {tail}")
 
 
-def _check_many(num_successes: Sequence[int], num_draws: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _check_many(
+    num_successes: Sequence[int], num_draws: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
     successes, draws = np.asarray(num_successes), np.asarray(num_draws)
     if successes.shape != draws.shape or successes.ndim != 1 or not len(successes):
         raise ValueError(

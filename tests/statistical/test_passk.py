@@ -34,9 +34,11 @@ def test_mean_is_unbiased_over_problems_and_draws() -> None:
     errors = (table[counts] - (1 - (1 - probabilities) ** k)).mean(axis=1)
     se = errors.std(ddof=1) / np.sqrt(sets)
     bias = (plug_in_table[counts] - (1 - (1 - probabilities) ** k)).mean()
-    print(f"error {errors.mean():.2e} se {se:.2e} z {errors.mean() / se:.2f} plug-in bias {bias:.4f}")
-    assert abs(errors.mean()) <= 5 * se
-    assert abs(bias) > 7.3 * se
+    facts = (
+        f"error {errors.mean():.2e} se {se:.2e} z {errors.mean() / se:.2f} plug-in bias {bias:.4f}"
+    )
+    assert abs(errors.mean()) <= 5 * se, facts
+    assert abs(bias) > 7.3 * se, facts
 
 
 def test_pooled_bound_covers_the_mean_of_unequal_problems() -> None:
@@ -49,8 +51,7 @@ def test_pooled_bound_covers_the_mean_of_unequal_problems() -> None:
         counts = rng.binomial(64, probabilities)
         truth = np.mean(1 - (1 - probabilities) ** 8)
         covered += truth <= passk.pooled_upper(counts.tolist(), [64] * 20, 8, 0.9)
-    print(f"covered {covered} of 500")
-    assert covered >= binom.ppf(1e-4, 500, 0.9)
+    assert covered >= binom.ppf(1e-4, 500, 0.9), f"covered {covered} of 500"
 
 
 @pytest.mark.parametrize(("problems", "true_coverage"), [(14, 0.929), (60, 0.938)])
@@ -68,5 +69,4 @@ def test_bootstrap_over_problems_covers_new_problems(problems: int, true_coverag
         estimate = passk.mean_pass_at_k(counts, [n] * problems, k, seed=repeat, num_resamples=800)
         covered += estimate.low <= truth <= estimate.high
     low, high = acceptance(true_coverage, repeats)
-    print(f"covered {covered} of {repeats}, accepted {low} to {high}")
-    assert low <= covered <= high
+    assert low <= covered <= high, f"covered {covered} of {repeats}, accepted {low} to {high}"

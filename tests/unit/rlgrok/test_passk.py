@@ -39,7 +39,16 @@ def test_known_values() -> None:
 
 @pytest.mark.parametrize(
     ("c", "k"),
-    [(1, 1), (1, 512), (2, 300_000), (700, 1), (700, 512), (700, 300_000), (499_999, 2), (700_000, 512)],
+    [
+        (1, 1),
+        (1, 512),
+        (2, 300_000),
+        (700, 1),
+        (700, 512),
+        (700, 300_000),
+        (499_999, 2),
+        (700_000, 512),
+    ],
 )
 def test_keeps_its_precision_at_a_million_draws(c: int, k: int) -> None:
     n = 1_000_000
@@ -129,9 +138,13 @@ def test_interval_of_pass_at_k_is_the_image_of_the_ends() -> None:
 
 def test_pooled_zero_bound() -> None:
     zeros, draws = [0] * 56, [512] * 56
-    assert passk.pooled_upper(zeros, draws, 512) == pytest.approx(1 - 0.05 ** (512 / 28_672), rel=1e-10)
+    assert passk.pooled_upper(zeros, draws, 512) == pytest.approx(
+        1 - 0.05 ** (512 / 28_672), rel=1e-10
+    )
     # one problem with more draws does not tighten the bound for the mean
-    assert passk.pooled_upper(zeros, [512] * 55 + [10**6], 512) == passk.pooled_upper(zeros, draws, 512)
+    assert passk.pooled_upper(zeros, [512] * 55 + [10**6], 512) == passk.pooled_upper(
+        zeros, draws, 512
+    )
     assert passk.pooled_upper([0, 1], [100, 100], 1) == pytest.approx(passk.success_upper(1, 200))
     assert passk.pooled_upper([100, 100], [100, 100], 4) == 1.0
 
@@ -142,7 +155,13 @@ def test_pooled_upper_holds_exactly_for_unequal_problems() -> None:
     totals = np.arange(3 * n + 1)
     bounds = np.array([passk.pooled_upper([min(t, n), min(max(t - n, 0), n), max(t - 2 * n, 0)], [n] * 3, k, 0.9)
                        for t in totals])  # fmt: skip
-    for probabilities in [(0.0, 0.0, 0.5), (0.01, 0.2, 0.9), (0.3, 0.3, 0.3), (0.0, 0.05, 0.1), (0, 1, 1)]:
+    for probabilities in [
+        (0.0, 0.0, 0.5),
+        (0.01, 0.2, 0.9),
+        (0.3, 0.3, 0.3),
+        (0.0, 0.05, 0.1),
+        (0, 1, 1),
+    ]:
         mass = np.array([1.0])
         for p in probabilities:
             mass = np.convolve(mass, binom.pmf(np.arange(n + 1), n, p))
@@ -159,7 +178,9 @@ def test_worst_problem_bound_is_bonferroni() -> None:
     each = 1 - (0.05 / 56) ** (1 / 512)
     expected = 1 - (1 - each) ** 512
     assert passk.worst_problem_upper([0] * 56, [512] * 56, 512) == pytest.approx(expected, rel=1e-9)
-    assert passk.worst_problem_upper([0, 9], [10, 10], 1) > passk.worst_problem_upper([0, 0], [10, 10], 1)
+    assert passk.worst_problem_upper([0, 9], [10, 10], 1) > passk.worst_problem_upper(
+        [0, 0], [10, 10], 1
+    )
 
 
 def test_mean_of_the_per_problem_values() -> None:
