@@ -50,28 +50,24 @@ def to_json(obj: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - an
     try:
         return json.dumps(obj, allow_nan=False, ensure_ascii=False, indent=indent, default=_plain)
     except ValueError as error:
-        key = first_nonfinite(obj)
-        if key is None:
+        keys = null_nonfinite(obj)[1]
+        if not keys:
             raise
-        raise ValueError(f"{key or 'the value'} is not finite and has no JSON form") from error
+        raise ValueError(f"{keys[0] or 'the value'} is not finite and has no JSON form") from error
 
 
-def first_nonfinite(obj: Any, path: str = "") -> str | None:  # noqa: ANN401
-    """The dotted key of the first NaN or infinity in a tree of dicts and lists; None without one."""
+def null_nonfinite(obj: Any, path: str = "") -> tuple[Any, list[str]]:  # noqa: ANN401
+    """A copy of a tree of dicts and lists with None for every NaN and infinity, and their dotted keys."""
     if isinstance(obj, float):
-        return None if math.isfinite(obj) else path
-    children = (
-        obj.items()
-        if isinstance(obj, dict)
-        else enumerate(obj)
-        if isinstance(obj, (list, tuple))
-        else ()
-    )
-    for key, value in children:
-        found = first_nonfinite(value, f"{path}.{key}" if path else str(key))
-        if found is not None:
-            return found
-    return None
+        return (obj, []) if math.isfinite(obj) else (None, [path])
+    if not isinstance(obj, (dict, list, tuple)):
+        return obj, []
+    pairs = obj.items() if isinstance(obj, dict) else enumerate(obj)
+    copies, keys = {}, []
+    for key, value in pairs:
+        copies[key], found = null_nonfinite(value, f"{path}.{key}" if path else str(key))
+        keys += found
+    return (copies if isinstance(obj, dict) else list(copies.values())), keys
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

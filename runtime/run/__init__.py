@@ -1,0 +1,24 @@
+"""Run folders: created once, never overwritten, held by one process, resumable, and the list of them."""
+
+from runtime.run.catalog import (
+    Difference,
+    RunComparison,
+    RunInfo,
+    compare_runs,
+    find_run,
+    list_runs,
+    run_info,
+)
+from runtime.run.folder import SCHEMA_VERSION, Run
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Difference",
+    "Run",
+    "RunComparison",
+    "RunInfo",
+    "compare_runs",
+    "find_run",
+    "list_runs",
+    "run_info",
+]
