@@ -1,0 +1,335 @@
+"""The typed configuration of `toolkit rl train` and `toolkit rl eval`: types, ranges and cross-field rules.
+
+Values live in YAML under `conf/`; a field here has no default. Imports nothing heavy: composing and checking a
+config must not load torch. Only orchestration (`train.py`, `evaluate.py`) sees a whole config; everything else
+takes values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from rlgrok.types import PromptStyle, TestSource
+from runtime.errors import ConfigError
+from runtime.settings import MANDATORY, setting
+
+
+class Colors(Enum):
+    """Alphabet of a problem: R B, or R B Y G."""
+
+    TWO = "two"
+    FOUR = "four"
+
+
+class ScheduleKind(Enum):
+    """Which reward is paid when."""
+
+    DENSE = "dense"
+    BINARY = "binary"
+    STAGED = "staged"
+
+
+class DenseReward(Enum):
+    """The dense reward: share of tests passed, or the mean of the shares over accepting and rejecting tests."""
+
+    PASS_RATE = "pass_rate"
+    BALANCED = "balanced"
+
+
+class SwitchOn(Enum):
+    """What ends the dense phase of a staged schedule."""
+
+    STEP = "step"
+    PLATEAU = "plateau"
+    FULL_PASS = "full_pass"
+    DENSE_REWARD = "dense_reward"
+
+
+class EntropyKind(Enum):
+    """How entropy is kept up: not at all, a fixed bonus, or a bonus steered to a target."""
+
+    NONE = "none"
+    FIXED = "fixed"
+    ADAPTIVE = "adaptive"
+
+
+class Tracker(Enum):
+    """Where metrics go besides the run folder."""
+
+    TENSORBOARD = "tensorboard"
+    MLFLOW = "mlflow"
+    WANDB = "wandb"
+
+
+@dataclass
+class DataConfig:
+    """Which problems: families of one scope, their parameters and their tests."""
+
+    scope: str = setting(choices=("manufactoria",))
+    families: list[str] = field(default=MANDATORY)  # type: ignore[assignment]
+    colors: Colors = MANDATORY  # type: ignore[assignment]
+    lengths: list[int] = setting(low=1, high=12)
+    """Sequence lengths to enumerate, in symbols."""
+    heldout_share: float = setting(low=0.0, below=1.0)
+    """Share of the problems of each length kept out of training, drawn from the seed."""
+    max_problems: int | None = setting(low=2)
+    """Take at most this many problems, drawn from the seed. None: all."""
+    tests: TestSource = MANDATORY  # type: ignore[assignment]
+
+
+@dataclass
+class PolicyConfig:
+    """The language model that is trained or evaluated."""
+
+    source: str = field(default=MANDATORY)
+    """`reference` (the tiny policy, built on first use and cached), a model folder, or a hub id."""
+    prompt: PromptStyle = MANDATORY  # type: ignore[assignment]
+    dtype: str = setting(choices=("float32", "bfloat16"))
+    max_new_tokens: int = setting(low=4, high=65536)
+    """Longest completion, in tokens."""
+
+
+@dataclass
+class ReferenceConfig:
+    """The tiny reference policy: its shape, its supervised corpus and the proof that it fails on the target."""
+
+    hidden_size: int = setting(low=8, high=1024)
+    num_layers: int = setting(low=1, high=24)
+    num_heads: int = setting(low=1, high=32)
+    families: list[str] = field(default=MANDATORY)  # type: ignore[assignment]
+    """Families whose oracle solutions may be taught. None of them may be a target family."""
+    max_length: int = setting(low=1, high=8)
+    """Longest sequence taught, in symbols."""
+    steps: int = setting(low=1)
+    batch_size: int = setting(low=1)
+    learning_rate: float = setting(above=0, high=1)
+    rewired_share: float = setting(low=0, high=0.9)
+    """Share of corpus programs with randomly rewired edges under a family-blind prompt."""
+    rewire_probability: float = setting(low=0, high=1)
+    """Chance that an edge of such a program is rewired."""
+    canonical: bool = MANDATORY  # type: ignore[assignment]
+    """Teach only canonical programs: breadth-first node names, one R and one B edge a puller, no optional edge."""
+    proof_draws: int = setting(low=1)
+    """Completions drawn on target problems to prove pass@k = 0."""
+    proof_k: int = setting(low=1)
+    max_rebuilds: int = setting(low=0, high=100)
+    """A base with a success among its proof draws is refused and rebuilt from the next seed, this many times."""
+
+
+@dataclass
+class ScheduleConfig:
+    """Reward schedule. `switch_*` and `fallback_step` matter only to `staged`."""
+
+    kind: ScheduleKind = MANDATORY  # type: ignore[assignment]
+    dense_reward: DenseReward = MANDATORY  # type: ignore[assignment]
+    switch_on: SwitchOn = MANDATORY  # type: ignore[assignment]
+    switch_step: int | None = setting(low=1)
+    """For `switch_on=step`: the first binary step."""
+    switch_threshold: float = setting(low=0, high=1)
+    """For `full_pass` and `dense_reward`: the running mean that opens the gate."""
+    switch_patience: int = setting(low=1)
+    """Hysteresis: the gate must stay open this many consecutive steps; for `plateau`, steps without improvement."""
+    running_window: int = setting(low=1)
+    """Steps in the running means."""
+    plateau_delta: float = setting(low=0, high=1)
+    """For `plateau`: smallest rise of the running dense reward that counts as improvement."""
+    fallback_step: int | None = setting(low=1)
+    """Switch here at the latest. None: never forced."""
+
+
+@dataclass
+class ReplayConfig:
+    """Replay of stored successes into groups without a success."""
+
+    enabled: bool = MANDATORY  # type: ignore[assignment]
+    capacity: int = setting(low=1)
+    """Successes kept per problem; the oldest leaves first."""
+    per_group: int = setting(low=1)
+    """Completions of a failed group replaced by stored successes."""
+
+
+@dataclass
+class EntropyConfig:
+    """Entropy control. For `adaptive`, the coefficient moves by `step` towards `target` within [0, cap]."""
+
+    kind: EntropyKind = MANDATORY  # type: ignore[assignment]
+    coefficient: float = setting(low=0)
+    target: float = setting(low=0)
+    """Mean entropy per completion token to hold, in nats."""
+    step: float = setting(low=0)
+    cap: float = setting(low=0)
+
+
+@dataclass
+class OptimizerConfig:
+    """AdamW."""
+
+    learning_rate: float = setting(above=0, high=1)
+    beta1: float = setting(low=0, below=1)
+    beta2: float = setting(low=0, below=1)
+    weight_decay: float = setting(low=0)
+    max_grad_norm: float = setting(above=0)
+    warmup_steps: int = setting(low=0)
+
+
+@dataclass
+class TrainingConfig:
+    """The loop: sizes, GRPO's own settings, and what is saved when."""
+
+    max_steps: int = setting(low=1)
+    """Optimiser steps at most."""
+    stop_full_pass: float | None = setting(low=0, high=1)
+    """Stop early once the running training full-pass and the last held-out exhaustive accuracy both reach this. None: never."""
+    prompts_per_step: int = setting(low=1)
+    group_size: int = setting(low=2)
+    """Completions per prompt, G."""
+    temperature: float = setting(above=0)
+    top_p: float = setting(above=0, high=1)
+    kl_coef: float = setting(low=0)
+    loss_type: str = setting(choices=("grpo", "bnpo", "dr_grpo", "dapo"))
+    scale_rewards: str = setting(choices=("group", "batch", "none"))
+    clip_low: float = setting(above=0)
+    clip_high: float = setting(above=0)
+    micro_batch_size: int | None = setting(low=1)
+    """Completions per forward pass. None: the whole step at once."""
+    gradient_checkpointing: bool = MANDATORY  # type: ignore[assignment]
+    rollout: str = setting(choices=("cached", "trl", "vllm"))
+    """`cached`: our sampler, each unique prompt prefilled once; `trl`: the trainer's own generation; `vllm`."""
+    threads: int | None = setting(low=1)
+    """CPU threads. None: what the device manager grants."""
+
+
+@dataclass
+class EvaluationConfig:
+    """What is measured, how often, and from how many draws."""
+
+    every: int = setting(low=1)
+    """Steps between greedy held-out evaluations during training."""
+    draws: int = setting(low=1)
+    """Completions drawn per problem for pass@k."""
+    k: list[int] = setting(low=1)
+    temperature: float = setting(above=0)
+    exhaustive: bool = MANDATORY  # type: ignore[assignment]
+    batch_size: int = setting(low=1)
+    """Completions decoded at once."""
+
+
+@dataclass
+class CheckpointConfig:
+    """Checkpoints: written aside, completed by a marker, the newest complete one is used."""
+
+    every: int = setting(low=1)
+    """Steps between checkpoints."""
+    keep: int = setting(low=1)
+    """Newest complete checkpoints kept; the last one is always kept."""
+
+
+@dataclass
+class TrackingConfig:
+    """Trackers besides the run folder; an empty list writes none."""
+
+    trackers: list[Tracker] = field(default=MANDATORY)  # type: ignore[assignment]
+    project: str = field(default=MANDATORY)
+    uri: str | None = field(default=MANDATORY)
+    """MLflow tracking URI. None: inside the run folder."""
+
+
+@dataclass
+class TrainConfig:
+    """`toolkit rl train`."""
+
+    name: str = field(default=MANDATORY)
+    """Part of the run folder's name."""
+    seed: int = setting(low=0)
+    data: DataConfig = MANDATORY  # type: ignore[assignment]
+    policy: PolicyConfig = MANDATORY  # type: ignore[assignment]
+    reference: ReferenceConfig = MANDATORY  # type: ignore[assignment]
+    schedule: ScheduleConfig = MANDATORY  # type: ignore[assignment]
+    replay: ReplayConfig = MANDATORY  # type: ignore[assignment]
+    entropy: EntropyConfig = MANDATORY  # type: ignore[assignment]
+    optimizer: OptimizerConfig = MANDATORY  # type: ignore[assignment]
+    training: TrainingConfig = MANDATORY  # type: ignore[assignment]
+    evaluation: EvaluationConfig = MANDATORY  # type: ignore[assignment]
+    checkpoint: CheckpointConfig = MANDATORY  # type: ignore[assignment]
+    tracking: TrackingConfig = MANDATORY  # type: ignore[assignment]
+
+    def check(self) -> None:
+        """Check the rules that span several keys.
+
+        Raises:
+            ConfigError: names the keys and their values.
+        """
+        check_target_not_taught(self)
+        if self.schedule.kind is ScheduleKind.STAGED:
+            _check_switch(self.schedule)
+        if self.reference.hidden_size % self.reference.num_heads:
+            raise ConfigError(
+                "reference.hidden_size is not a multiple of reference.num_heads",
+                got=f"{self.reference.hidden_size} and {self.reference.num_heads}",
+                where="reference.hidden_size",
+            )
+
+
+@dataclass
+class EvalConfig:
+    """`toolkit rl eval`: a policy on problems. `data` and `policy` default to the run's own when a run is given."""
+
+    name: str = field(default=MANDATORY)
+    seed: int = setting(low=0)
+    data: DataConfig = MANDATORY  # type: ignore[assignment]
+    policy: PolicyConfig = MANDATORY  # type: ignore[assignment]
+    evaluation: EvaluationConfig = MANDATORY  # type: ignore[assignment]
+    tracking: TrackingConfig = MANDATORY  # type: ignore[assignment]
+
+    def check(self) -> None:
+        """Check the rules that span several keys."""
+        if max(self.evaluation.k) > self.evaluation.draws:
+            raise ConfigError(
+                "pass@k needs at least k draws",
+                got=f"k={max(self.evaluation.k)} with draws={self.evaluation.draws}",
+                expected="evaluation.draws >= every evaluation.k",
+                where="evaluation.k",
+            )
+
+
+def check_target_not_taught(config: TrainConfig) -> None:
+    """Refuse a reference policy that is taught the family it must fail on.
+
+    Raises:
+        ConfigError: a family stands in both `data.families` and `reference.families`.
+    """
+    if config.policy.source != "reference":
+        return
+    both = sorted(set(config.data.families) & set(config.reference.families))
+    if both:
+        raise ConfigError(
+            "the reference policy may not be taught a target family",
+            got=", ".join(both),
+            expected="disjoint data.families and reference.families",
+            where="reference.families",
+        )
+
+
+def _check_switch(schedule: ScheduleConfig) -> None:
+    if schedule.switch_on is SwitchOn.STEP and schedule.switch_step is None:
+        raise ConfigError(
+            "schedule.switch_on=step needs schedule.switch_step", got="null", where="schedule.switch_step"
+        )
+
+
+def as_plain(config: Any) -> dict[str, Any]:  # noqa: ANN401 - any config dataclass
+    """The config as JSON-able nested dicts, enums by value."""
+    from dataclasses import fields, is_dataclass
+
+    def plain(value: Any) -> Any:  # noqa: ANN401
+        if is_dataclass(value) and not isinstance(value, type):
+            return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+        if isinstance(value, Enum):
+            return value.value
+        if isinstance(value, list | tuple):
+            return [plain(element) for element in value]
+        return value
+
+    return plain(config)

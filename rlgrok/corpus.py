@@ -1,0 +1,146 @@
+"""The supervised corpus of the tiny reference policy: what it may have seen, and proof of what it has not.
+
+Two kinds of examples: right solutions of the *basic* families under their own prompts, and the same programs with
+some edges sent elsewhere, under a family-blind prompt. The second kind shows the policy that edges may lead anywhere
+(self-loops, back edges) without ever showing a solution of a target family: a program that behaves like one on every
+short tape is dropped, and counted. Pure, from named streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rlgrok.delta.manufactoria.solutions import behaviour, rewire, target_behaviour
+from rlgrok.delta.manufactoria.dsl import (
+    EMPTY,
+    NONE_TARGET,
+    PULLER_COLORS,
+    Edge,
+    Kind,
+    Node,
+    Program,
+    format_program,
+)
+from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
+from rlgrok.delta.manufactoria.families.family import FamilyKind
+from rlgrok.delta.manufactoria.prompts import compact_prompt
+from rlgrok.types import Problem
+from runtime.seeding import Stream
+
+BLIND_FAMILY = "any"
+"""Family word of a prompt whose program solves nothing in particular."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Supervised examples and what was kept out."""
+
+    examples: tuple[tuple[str, str], ...]
+    """(prompt, program text)."""
+    num_dropped: int
+    """Programs left out because they behave like a solution of a target problem."""
+
+
+def build_corpus(
+    *,
+    families: Sequence[str],
+    max_length: int,
+    colors: str,
+    size: int,
+    rewired_share: float,
+    rewire_probability: float,
+    canonical: bool,
+    targets: Sequence[Problem],
+    stream: Stream,
+) -> Corpus:
+    """Draw a corpus.
+
+    Args:
+        families: whose solutions are taught.
+        max_length: longest sequence, in symbols; lengths are uniform, then sequences are uniform.
+        colors: `two` or `four`.
+        size: examples to draw, repeats included.
+        rewired_share: share of rewired programs.
+        rewire_probability: of an edge of such a program to be sent elsewhere.
+        canonical: False spells every program with the freedom that a verifier cannot see (see `loosen`).
+        targets: problems of which no solution may be in the corpus.
+        stream: consumed.
+    """
+    alphabet = ALPHABETS[colors]
+    forbidden = _Forbidden(targets, alphabet)
+    examples: list[tuple[str, str]] = []
+    num_dropped = 0
+    while len(examples) < size:
+        family = FAMILIES[stream.choice(families)]
+        length = stream.integer(1, max_length)
+        index = stream.below(family.capacity(alphabet, [length]))
+        parameters = family.nth(alphabet, [length], index)
+        program = family.solution(parameters, alphabet)
+        word = family.name
+        if family.kind is FamilyKind.ACCEPT and stream.bernoulli(rewired_share):
+            program, word = rewire(program, stream, rewire_probability), BLIND_FAMILY
+        if program in forbidden:
+            num_dropped += 1
+            continue
+        if not canonical:
+            program = loosen(program, stream)
+        examples.append((compact_prompt(word, colors, family.key(parameters)), format_program(program)))
+    return Corpus(tuple(examples), num_dropped)
+
+
+class _Forbidden:
+    """The programs that behave like a solution of a target on every tape up to a length; remembers its answers."""
+
+    def __init__(self, targets: Sequence[Problem], alphabet: str) -> None:
+        self._alphabet = alphabet
+        longest = max((len(str(p.parameters["sequence"])) for p in targets), default=0)
+        # Two symbols beyond the pattern tell a loop from a longer chain; four colours have too many tapes for that.
+        self._max_length = longest + (2 if len(alphabet) == 2 else 1)
+        self._behaviours = {target_behaviour(problem, self._max_length) for problem in targets}
+        self._known: dict[Program, bool] = {}
+
+    def __contains__(self, program: Program) -> bool:
+        if program not in self._known:
+            found = behaviour(program, self._alphabet, self._max_length)
+            self._known[program] = found in self._behaviours
+        return self._known[program]
+
+
+LOOSE_PROBABILITY = 0.3
+"""Chance of each freedom below, per node or per program: enough for all of them to occur in most programs."""
+
+
+def loosen(program: Program, stream: Stream) -> Program:
+    """The same behaviour, spelled with the freedom that no test can see.
+
+    Names are permuted, the routes of a puller are ordered at random, an `[EMPTY]` route to NONE or a repeated
+    route may be added, and a node that nothing reaches.
+    """
+    inner = [node for node in program.nodes if node.kind not in (Kind.START, Kind.END)]
+    fresh = stream.shuffled([f"n{index}" for index in range(len(inner))])
+    names = {node.name: name for node, name in zip(inner, fresh, strict=True)}
+    nodes = [
+        Node(
+            node.kind,
+            names.get(node.name, node.name),
+            _loose_edges(node.kind, [Edge(c, names.get(t, t)) for c, t in node.edges], stream),
+        )
+        for node in program.nodes
+    ]
+    if stream.bernoulli(LOOSE_PROBABILITY):
+        target = stream.choice([NONE_TARGET, *fresh])
+        unreached = Node(Kind.PULLER_RB, f"n{len(inner)}", (Edge("R", target), Edge("B", NONE_TARGET)))
+        nodes.insert(len(nodes) - 1, unreached)
+    return Program(tuple(nodes))
+
+
+def _loose_edges(kind: Kind, edges: list[Edge], stream: Stream) -> tuple[Edge, ...]:
+    if kind not in PULLER_COLORS:
+        return tuple(edges)
+    edges = stream.shuffled(edges)
+    if all(edge.condition != EMPTY for edge in edges) and stream.bernoulli(LOOSE_PROBABILITY):
+        edges.append(Edge(EMPTY, NONE_TARGET))
+    if stream.bernoulli(LOOSE_PROBABILITY):
+        edges.append(stream.choice(edges))
+    return tuple(edges)

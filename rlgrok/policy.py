@@ -1,0 +1,181 @@
+"""Build, load and save a policy: a causal language model with its tokenizer.
+
+Any folder in the ordinary transformers format, or a hub id, is a policy. The tiny policy is a Llama-shaped model
+of about 150,000 parameters over the word-level tokenizer of `tokenizer.py`. Sampling is in `sampling.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from rlgrok.tokenizer import build_tokenizer
+from rlgrok.types import PromptStyle
+from runtime.errors import InputError
+from runtime.storage import storage_errors
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass
+class Policy:
+    """A causal language model, its tokenizer and how problems are put to it."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    prompt_style: PromptStyle
+    source: str
+    """Where it came from: `reference`, a folder or a hub id."""
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the parameters."""
+        return self.model.device
+
+    def identity(self) -> str:
+        """`sha256:<hex>` over the weights, by name and raw bytes, and the vocabulary: equal policies are equal."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+            flat = tensor.detach().to("cpu").contiguous().view(-1).view(torch.uint8)
+            digest.update(flat.numpy().tobytes())
+        digest.update(repr(sorted(self.tokenizer.get_vocab().items())).encode())
+        digest.update((self.tokenizer.chat_template or "").encode())
+        return f"sha256:{digest.hexdigest()}"
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Token ids of a prompt: through the chat template when the tokenizer has one, as plain text otherwise."""
+        return encode_prompt(self.tokenizer, text)
+
+    def end_token_ids(self) -> list[int]:
+        """Every token id that ends a completion: the tokenizer's and those the model's generation config names."""
+        return end_token_ids(self.model, self.tokenizer)
+
+    def num_parameters(self) -> int:
+        """Number of parameters, tied ones once."""
+        return self.model.num_parameters()
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """See `Policy.encode_prompt`."""
+    if tokenizer.chat_template:
+        encoded = tokenizer.apply_chat_template(
+            [{"role": "user", "content": text}],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+        )
+        return list(encoded["input_ids"])
+    return list(tokenizer(text, add_special_tokens=True)["input_ids"])
+
+
+def end_token_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """See `Policy.end_token_ids`."""
+    declared = model.generation_config.eos_token_id if model.generation_config else None
+    ids = [] if declared is None else [declared] if isinstance(declared, int) else list(declared)
+    if tokenizer.eos_token_id is not None and tokenizer.eos_token_id not in ids:
+        ids.insert(0, tokenizer.eos_token_id)
+    return ids
+
+
+def build_tiny_policy(
+    *, hidden_size: int, num_layers: int, num_heads: int, max_positions: int, seed: int
+) -> Policy:
+    """A freshly initialised tiny policy on the CPU in float32.
+
+    Args:
+        hidden_size: width; a multiple of `num_heads`. The feed-forward width is three times it.
+        num_layers: transformer blocks.
+        num_heads: attention heads.
+        max_positions: longest prompt plus completion, in tokens.
+        seed: seeds the initial weights and nothing else.
+    """
+    tokenizer = build_tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden_size,
+        intermediate_size=3 * hidden_size,
+        num_hidden_layers=num_layers,
+        num_attention_heads=num_heads,
+        num_key_value_heads=num_heads,
+        max_position_embeddings=max_positions,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        initializer_range=0.05,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config)
+    return Policy(model.float().eval(), tokenizer, PromptStyle.COMPACT, "tiny")
+
+
+def load_policy(source: str, *, prompt: PromptStyle, device: str, dtype: str) -> Policy:
+    """Load a policy from a folder or from the hub (its local cache when offline).
+
+    Args:
+        source: a folder with `config.json`, or a hub id such as `Qwen/Qwen3-4B-Instruct-2507`.
+        prompt: how problems will be put to it.
+        device: `cpu` or `cuda:N`.
+        dtype: `float32` or `bfloat16`.
+
+    Raises:
+        InputError: no such folder or hub id, or the folder does not hold a causal language model.
+    """
+    folder = Path(source).expanduser()
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise InputError(
+            "not a model folder", got=str(folder), expected="a folder with config.json", where="policy.source"
+        )
+    name = str(folder) if folder.exists() else source
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=DTYPES[dtype])
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "cannot load the policy",
+            got=source,
+            expected="a model folder or a hub id of a causal language model",
+            where="policy.source",
+            hint=str(error).strip().splitlines()[0],
+        ) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return Policy(model.to(device).eval(), tokenizer, prompt, source)
+
+
+def save_policy(policy: Policy, folder: Path) -> None:
+    """Write model and tokenizer in the ordinary formats. The folder is complete only when this returns."""
+    with storage_errors(folder):
+        policy.model.save_pretrained(folder)
+        policy.tokenizer.save_pretrained(folder)
+
+
+def pad_left(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack rows of token ids, padded on the left.
+
+    Returns:
+        (ids, mask), both (len(rows), longest row), int64; the mask is 1 on real tokens.
+    """
+    width = max(len(row) for row in rows)
+    ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for index, row in enumerate(rows):
+        if row:
+            ids[index, width - len(row) :] = torch.tensor(row, dtype=torch.long)
+            mask[index, width - len(row) :] = 1
+    return ids, mask

@@ -1,0 +1,331 @@
+"""Makes the tiny reference policy: supervised fine-tuning on basic families, then proof that the target is out of reach.
+
+Built from scratch in about a minute on one core, cached by a hash of everything it depends on. A base with a success
+among its proof draws is refused and rebuilt from the next seed of its stream. With `trainer.py` the only module that
+knows TRL (here: its supervised trainer).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+
+from rlgrok.config import ReferenceConfig, as_plain
+from rlgrok.corpus import Corpus, build_corpus
+from rlgrok.passk import pass_at_k, pooled_upper
+from rlgrok.policy import Policy, build_tiny_policy, load_policy, save_policy
+from rlgrok.sampling import sample_tokens
+from rlgrok.training.rollouts import is_success
+from rlgrok.training.verification import Verifier
+from rlgrok.types import Completion, Problem, PromptStyle
+from runtime.errors import StorageError, UntrustworthyError
+from runtime.progress import TrainingView
+from runtime.seeding import Stream
+from runtime.storage import content_hash, damage, publish_directory, read_json, storage_errors
+
+RECIPE_VERSION = 1
+"""Part of the cache key: raise it when the code below makes a different policy from the same config."""
+INFO_FILE = "reference.json"
+PROMPT_TOKENS = 16
+"""Room for the prompt in the position table; the compact prompt has 9 tokens."""
+PROOF_BATCH = 2048
+"""Rows decoded at once in the proof: the fastest of 512, 2048 and 8192 on one core."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the draws of a base on the target problems showed."""
+
+    k: int
+    draws: int
+    successes: int
+    value: float
+    """Unbiased pass@k, mean over problems."""
+    upper95: float
+    """Exact one-sided 95 % bound of the mean pass@k."""
+    problems: int
+
+    def summary(self) -> dict[str, Any]:
+        """The `base_pass_at_k` entry of a training run's summary."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The policy with where it lies and how it was made."""
+
+    policy: Policy
+    folder: Path
+    proof: Proof
+    info: dict[str, Any]
+    """corpus size, dropped programs, final loss, refused attempts."""
+
+
+def reference_key(
+    config: ReferenceConfig, *, colors: str, targets: Sequence[Problem], max_new_tokens: int, seed: int
+) -> str:
+    """Hash of everything the policy depends on; names its folder in the cache."""
+    parts = {
+        "recipe": RECIPE_VERSION,
+        "config": as_plain(config),
+        "colors": colors,
+        # The tests are part of it: the proof was drawn against them.
+        "targets": [(problem.id, [asdict(test) for test in problem.tests]) for problem in targets],
+        "max_new_tokens": max_new_tokens,
+        "seed": seed,
+    }
+    return content_hash(json.dumps(parts, sort_keys=True)).removeprefix("sha256:")[:24]
+
+
+def get_reference(
+    config: ReferenceConfig,
+    *,
+    targets: Sequence[Problem],
+    prompts: Sequence[str],
+    verifier: Verifier,
+    colors: str,
+    max_new_tokens: int,
+    seed: int,
+    device: str,
+    cache: Path,
+    rebuild: bool,
+    view: TrainingView,
+    on_event: Callable[..., None],
+) -> Reference:
+    """The reference policy for these targets and this seed: from the cache, or built, proved and cached.
+
+    Args:
+        config: shape, corpus, training and proof.
+        targets: every problem, training and held-out, on which it must fail.
+        prompts: of the targets.
+        verifier: judges the proof draws.
+        colors: `two` or `four`.
+        max_new_tokens: longest completion.
+        seed: root of its streams.
+        device: where it is trained and returned.
+        cache: folder of cached references.
+        rebuild: build it even if cached.
+        view: progress.
+        on_event: receives `base_refused` and `reference_built` with their fields.
+
+    Raises:
+        UntrustworthyError: every attempt had a success among its proof draws.
+    """
+    key = reference_key(
+        config, colors=colors, targets=targets, max_new_tokens=max_new_tokens, seed=seed
+    )
+    folder = cache / key
+    if not rebuild and folder.exists() and damage(folder) is None:
+        return _load(folder, device)
+    stream = Stream(seed, "reference")
+    refused = []
+    for attempt in range(config.max_rebuilds + 1):
+        tried = stream.child("attempt", attempt)
+        policy, info = _train(config, targets, colors, max_new_tokens, tried, device, view)
+        proof = prove(
+            policy,
+            prompts=prompts,
+            problems=targets,
+            verifier=verifier,
+            draws=config.proof_draws,
+            k=config.proof_k,
+            max_new_tokens=max_new_tokens,
+            seed=tried.child("proof").seed,
+            view=view,
+        )
+        if proof.successes == 0:
+            info |= {"attempt": attempt, "refused": refused, "proof": proof.summary(), "seed": seed}
+            _store(policy, info, folder)
+            on_event("reference_built", key=key, attempt=attempt, **info["proof"])
+            return Reference(policy, folder, proof, info)
+        refused.append(proof.summary())
+        on_event("base_refused", attempt=attempt, successes=proof.successes, draws=proof.draws)
+        view.note("reference", f"base refused: {proof.successes} of {proof.draws} draws solve a target")
+    raise UntrustworthyError(
+        "no reference policy fails on the target",
+        got=f"{len(refused)} bases, each with successes among its proof draws",
+        expected="0 successes",
+        where="reference.max_rebuilds",
+        hint="lower reference.rewire_probability or reference.rewired_share, or choose a harder target",
+    )
+
+
+def prove(
+    policy: Policy,
+    *,
+    prompts: Sequence[str],
+    problems: Sequence[Problem],
+    verifier: Verifier,
+    draws: int,
+    k: int,
+    max_new_tokens: int,
+    seed: int,
+    view: TrainingView,
+) -> Proof:
+    """Draw completions on every problem, as many on each, and bound pass@k.
+
+    Args:
+        draws: in all; rounded up to the same number, and at least k, on each problem.
+    """
+    per_problem = max(k, -(-draws // len(problems)))
+    total = per_problem * len(problems)
+    with view.task("drawing on the target", total) as task:
+        sampled = sample_tokens(
+            policy.model,
+            [policy.encode_prompt(text) for text in prompts],
+            num_per_prompt=per_problem,
+            max_new_tokens=max_new_tokens,
+            end_ids=policy.end_token_ids(),
+            pad_id=policy.tokenizer.pad_token_id,
+            seed=seed,
+            batch_size=PROOF_BATCH,
+            on_batch=task.advance,
+        )
+    texts = policy.tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
+    counts = [0] * len(problems)
+    for index, (text, truncated) in enumerate(zip(texts, sampled.truncated, strict=True)):
+        problem = index // per_problem
+        completion = Completion((), text, is_truncated=truncated)
+        counts[problem] += is_success(verifier.verify(problems[problem].id, completion), completion)
+    return Proof(
+        k=k,
+        draws=total,
+        successes=sum(counts),
+        value=sum(pass_at_k(per_problem, count, k) for count in counts) / len(counts),
+        upper95=pooled_upper(counts, [per_problem] * len(problems), k),
+        problems=len(problems),
+    )
+
+
+def _train(
+    config: ReferenceConfig,
+    targets: Sequence[Problem],
+    colors: str,
+    max_new_tokens: int,
+    stream: Stream,
+    device: str,
+    view: TrainingView,
+) -> tuple[Policy, dict[str, Any]]:
+    corpus = build_corpus(
+        families=config.families,
+        max_length=config.max_length,
+        colors=colors,
+        size=config.steps * config.batch_size,
+        rewired_share=config.rewired_share,
+        rewire_probability=config.rewire_probability,
+        canonical=config.canonical,
+        targets=targets,
+        stream=stream.child("corpus"),
+    )
+    policy = build_tiny_policy(
+        hidden_size=config.hidden_size,
+        num_layers=config.num_layers,
+        num_heads=config.num_heads,
+        max_positions=PROMPT_TOKENS + max_new_tokens,
+        seed=stream.child("weights").seed,
+    )
+    policy.model.to(device)
+    loss = _fine_tune(policy, corpus, config, stream.child("fine-tuning").seed32, view)
+    policy.model.eval()
+    info = {"corpus_size": len(corpus.examples), "corpus_dropped": corpus.num_dropped, "loss": loss}
+    return policy, info
+
+
+def _fine_tune(
+    policy: Policy, corpus: Corpus, config: ReferenceConfig, seed: int, view: TrainingView
+) -> float:
+    """Supervised fine-tuning on the completions of a corpus, one pass; returns the mean loss, nats a token."""
+    import tempfile
+
+    from trl import SFTConfig, SFTTrainer
+
+    end = policy.tokenizer.eos_token_id
+    prompts = policy.tokenizer([prompt for prompt, _ in corpus.examples])["input_ids"]
+    programs = policy.tokenizer([text for _, text in corpus.examples])["input_ids"]
+    rows = {
+        "input_ids": [[*p, *c, end] for p, c in zip(prompts, programs, strict=True)],
+        "completion_mask": [
+            [0] * len(p) + [1] * (len(c) + 1) for p, c in zip(prompts, programs, strict=True)
+        ],
+    }
+    with tempfile.TemporaryDirectory() as scratch, view.task(
+        "training the reference policy", config.steps
+    ) as task:
+        trainer = SFTTrainer(
+            model=policy.model,
+            processing_class=policy.tokenizer,
+            train_dataset=Dataset.from_dict(rows),
+            args=SFTConfig(
+                output_dir=scratch,
+                max_steps=config.steps,
+                per_device_train_batch_size=config.batch_size,
+                gradient_accumulation_steps=1,
+                learning_rate=config.learning_rate,
+                lr_scheduler_type="linear",
+                warmup_steps=min(20, config.steps // 10),
+                optim="adamw_torch",
+                adam_beta1=0.9,
+                adam_beta2=0.95,
+                weight_decay=0.0,
+                max_grad_norm=1.0,
+                completion_only_loss=True,
+                packing=False,
+                max_length=None,
+                shuffle_dataset=False,
+                use_cpu=policy.device.type == "cpu",
+                bf16=False,
+                gradient_checkpointing=False,
+                dataloader_pin_memory=policy.device.type != "cpu",
+                seed=seed,
+                data_seed=seed,
+                save_strategy="no",
+                logging_strategy="no",
+                report_to=[],
+                disable_tqdm=True,
+            ),
+            callbacks=[_Advance(task.advance)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.remove_callback(ProgressCallback)
+        return float(trainer.train().training_loss)
+
+
+class _Advance(TrainerCallback):
+    """Moves a progress bar."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+
+    def on_step_end(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ANN201 - library's signature
+        self._advance(1)
+        return control
+
+
+def _store(policy: Policy, info: dict[str, Any], folder: Path) -> None:
+    """Publish into the cache. A read-only or full cache costs the next run a rebuild, not this run its policy."""
+    staging = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with storage_errors(staging):
+            staging.mkdir(parents=True)
+            save_policy(policy, staging)
+            (staging / INFO_FILE).write_text(json.dumps(info, indent=1), encoding="utf-8")
+        publish_directory(staging, folder)
+    except StorageError:
+        import shutil
+
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _load(folder: Path, device: str) -> Reference:
+    info = read_json(folder / INFO_FILE)
+    policy = load_policy(str(folder), prompt=PromptStyle.COMPACT, device=device, dtype="float32")
+    policy.source = "reference"
+    return Reference(policy, folder, Proof(**info["proof"]), info)

@@ -1,0 +1,319 @@
+"""`toolkit rl train`, top to bottom: problems, base policy and its proof, GRPO, final evaluation, summary.
+
+Orchestration only: this file sees the whole config and hands values on. The pieces are in `delta/` (problems and
+verdicts), `reference.py` (the tiny base), `training/` (the recipe) and `evaluation/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rlgrok.config import DenseReward, TrainConfig
+from rlgrok.delta import SCOPES
+from rlgrok.policy import Policy, load_policy, save_policy
+from rlgrok.reference import Proof, get_reference
+from rlgrok.tokenizer import decisive_token_ids
+from rlgrok.training import checkpoints
+from rlgrok.training.heldout import HeldoutEvaluator
+from rlgrok.training.order import prompt_order
+from rlgrok.training.replay import ReplayStore
+from rlgrok.training.rolloutlog import RolloutLog
+from rlgrok.training.rollouts import RewardFunction, RolloutFunction, Sampling, StepRecord
+from rlgrok.training.schedule import Schedule
+from rlgrok.training.session import Limits, Session
+from rlgrok.training.trainer import Hooks, build_trainer
+from rlgrok.training.verification import Verifier
+from rlgrok.types import DataSet, Problem, Scope
+from runtime.devices import DeviceClaim
+from runtime.errors import CheckpointError
+from runtime.metrics import make_trackers
+from runtime.progress import TrainingView
+from runtime.run import Run
+from runtime.seeding import Stream
+from runtime.signals import StopRequest
+from runtime.storage import content_hash, to_json
+
+ROLLOUT_BATCH = 2048
+"""Completions decoded at once by our own sampler; a bound on memory that no tiny run reaches."""
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where a process begins: step 0 with the base policy, or a checkpoint."""
+
+    step: int = 0
+    checkpoint: Path | None = None
+    state: dict[str, Any] | None = None
+
+
+def train(
+    config: TrainConfig,
+    *,
+    run: Run,
+    view: TrainingView,
+    claim: DeviceClaim,
+    cache: Path,
+    resume: bool = False,
+    rebuild_reference: bool = False,
+) -> dict[str, Any]:
+    """Train a policy and leave everything about it in the run folder.
+
+    Args:
+        config: checked.
+        run: created, or resumed when `resume`.
+        view: shows progress.
+        claim: the device, and the threads when the config leaves them open.
+        cache: folder of cached reference policies.
+        resume: continue from the newest usable checkpoint.
+        rebuild_reference: ignore a cached reference policy.
+
+    Returns:
+        The summary, as written to `summary.json` (docs/summary.md).
+
+    Raises:
+        KeyboardInterrupt: the user asked to stop; the state is saved.
+        UntrustworthyError: no reference policy could be proved to fail.
+        NonFiniteError: the loss or the gradient went to NaN.
+    """
+    torch.set_num_threads(config.training.threads or claim.threads)
+    scope = SCOPES[config.data.scope]
+    data = _problems(config, scope)
+    run.record_data("problems", data_hash(data))
+    start = _start(run, resume=resume)
+    problems = {problem.id: problem for problem in (*data.train, *data.heldout)}
+    verifier = Verifier(scope, problems)
+    policy, base_proof = _base(
+        config,
+        run=run,
+        scope=scope,
+        targets=tuple(problems.values()),
+        verifier=verifier,
+        device=claim.device,
+        cache=cache,
+        rebuild=rebuild_reference,
+        view=view,
+    )
+    run.metrics.attach(
+        make_trackers(
+            [tracker.value for tracker in config.tracking.trackers],
+            run_path=run.path,
+            project=config.tracking.project,
+            uri=config.tracking.uri,
+            name=config.name,
+            config=run.config,
+            resume_step=start.step if resume else None,
+        )
+    )
+    session = _session(config, run, view, scope, data, policy, verifier)
+    _optimise(config, run, view, scope, data, policy, session, start)
+    if session.stopped_early == "interrupted":
+        raise KeyboardInterrupt
+    return _conclude(config, run, view, policy, session, base_proof)
+
+
+def data_hash(data: DataSet) -> str:
+    """Hash of every problem and test of a data set, and of the split."""
+    return content_hash(to_json([[asdict(p) for p in part] for part in (data.train, data.heldout)]))
+
+
+def _problems(config: TrainConfig, scope: Scope) -> DataSet:
+    return scope.build(
+        families=config.data.families,
+        colors=config.data.colors.value,
+        lengths=config.data.lengths,
+        heldout_share=config.data.heldout_share,
+        max_problems=config.data.max_problems,
+        tests=config.data.tests,
+        seed=config.seed,
+    )
+
+
+def _start(run: Run, *, resume: bool) -> _Start:
+    """Find the checkpoint to continue from, and forget what the run folder knows beyond it."""
+    log = RolloutLog(run.path / "rollouts.jsonl.gz", per_step=None)
+    if not resume:
+        return _Start()
+    if not checkpoints.list_checkpoints(run.checkpoints):
+        # Killed before the first checkpoint: everything before it is a pure function of the config.
+        run.rewind(-1)
+        log.cut_after(-1)
+        return _Start()
+    checkpoint, state, passed_over = checkpoints.newest_usable(run.checkpoints)
+    run.rewind(checkpoint.step)
+    log.cut_after(checkpoint.step)
+    for text in passed_over:
+        run.event("warning", step=checkpoint.step, name="checkpoint_passed_over", message=text)
+    return _Start(checkpoint.step, checkpoint.path, state)
+
+
+def _base(
+    config: TrainConfig,
+    *,
+    run: Run,
+    scope: Scope,
+    targets: Sequence[Problem],
+    verifier: Verifier,
+    device: str,
+    cache: Path,
+    rebuild: bool,
+    view: TrainingView,
+) -> tuple[Policy, Proof | None]:
+    """The policy before training, and what its draws on the target proved."""
+    if config.policy.source != "reference":
+        policy = load_policy(
+            config.policy.source,
+            prompt=config.policy.prompt,
+            device=device,
+            dtype=config.policy.dtype,
+        )
+        return policy, None
+    reference = get_reference(
+        config.reference,
+        targets=targets,
+        prompts=[scope.render_prompt(problem, config.policy.prompt) for problem in targets],
+        verifier=verifier,
+        colors=config.data.colors.value,
+        max_new_tokens=config.policy.max_new_tokens,
+        seed=config.seed,
+        device=device,
+        cache=cache,
+        rebuild=rebuild,
+        view=view,
+        on_event=run.event,
+    )
+    if not (run.path / "base").exists():
+        save_policy(reference.policy, run.path / "base")
+    run.event("base_proved", **reference.proof.summary())
+    return reference.policy, reference.proof
+
+
+def _session(
+    config: TrainConfig,
+    run: Run,
+    view: TrainingView,
+    scope: Scope,
+    data: DataSet,
+    policy: Policy,
+    verifier: Verifier,
+) -> Session:
+    heldout = data.heldout or data.train
+    return Session(
+        run=run,
+        view=view,
+        schedule=Schedule(config.schedule),
+        record=StepRecord(group_size=config.training.group_size),
+        verifier=verifier,
+        heldout=HeldoutEvaluator(
+            policy,
+            heldout,
+            [scope.render_prompt(problem, config.policy.prompt) for problem in heldout],
+            verifier,
+            max_new_tokens=config.policy.max_new_tokens,
+            batch_size=config.evaluation.batch_size,
+            exhaustive=config.evaluation.exhaustive,
+        ),
+        rollout_log=RolloutLog(
+            run.path / "rollouts.jsonl.gz", per_step=config.training.stored_rollouts
+        ),
+        replay=ReplayStore(config.replay.capacity) if config.replay.enabled else None,
+        limits=Limits(
+            evaluate_every=config.evaluation.every,
+            stop_full_pass=config.training.stop_full_pass,
+            keep_checkpoints=config.checkpoint.keep,
+        ),
+        balanced=config.schedule.dense_reward is DenseReward.BALANCED,
+        should_stop=lambda: False,
+    )
+
+
+def _optimise(
+    config: TrainConfig,
+    run: Run,
+    view: TrainingView,
+    scope: Scope,
+    data: DataSet,
+    policy: Policy,
+    session: Session,
+    start: _Start,
+) -> None:
+    """Run GRPO from `start` to the last step, an early stop or an interruption."""
+    stream = Stream(config.seed, "train")
+    prompts = [scope.render_prompt(problem, config.policy.prompt) for problem in data.train]
+    ids = [problem.id for problem in data.train]
+    shared = {
+        "tokenizer": policy.tokenizer,
+        "end_ids": policy.end_token_ids(),
+        "verifier": session.verifier,
+        "record": session.record,
+    }
+    rollout = None
+    if config.training.rollout == "cached":
+        rollout = RolloutFunction(
+            problem_ids=dict(zip(prompts, ids, strict=True)),
+            encode=policy.encode_prompt,
+            sampling=Sampling(
+                group_size=config.training.group_size,
+                max_new_tokens=config.policy.max_new_tokens,
+                temperature=config.training.temperature,
+                top_p=config.training.top_p,
+                batch_size=ROLLOUT_BATCH,
+            ),
+            stream=stream.child("rollouts"),
+            replay=session.replay,
+            per_group=config.replay.per_group,
+            decisive_ids=decisive_token_ids(policy.tokenizer),
+            **shared,
+        )
+    reward = RewardFunction(
+        schedule=session.schedule,
+        group_size=config.training.group_size,
+        balanced=session.balanced,
+        **shared,
+    )
+    trainer = build_trainer(
+        policy=policy,
+        prompts=prompts,
+        problem_ids=ids,
+        order=prompt_order(
+            len(prompts),
+            per_step=config.training.prompts_per_step,
+            num_steps=config.training.max_steps,
+            stream=stream.child("order"),
+        ),
+        training=config.training,
+        optimizer=config.optimizer,
+        entropy=config.entropy,
+        max_new_tokens=config.policy.max_new_tokens,
+        bfloat16=config.policy.dtype == "bfloat16",
+        checkpoint_every=config.checkpoint.every,
+        output_dir=checkpoints.staging_folder(run.checkpoints),
+        seed=stream.child("trainer").seed32,
+        rollout=rollout,
+        reward=reward,
+        hooks=Hooks(session.after_step, session.after_log, session.after_save),
+    )
+    if start.state is not None:
+        session.load_state_dict(start.state)
+    view.start(config.training.max_steps, config.name)
+    with StopRequest() as stop:
+        session.should_stop = stop
+        session.start(start.step)
+        trainer.train(
+            resume_from_checkpoint=None if start.checkpoint is None else str(start.checkpoint)
+        )
+
+
+def _conclude(
+    config: TrainConfig,
+    run: Run,
+    view: TrainingView,
+    policy: Policy,
+    session: Session,
+    base_proof: Proof | None,
+) -> dict[str, Any]:
+    raise CheckpointError("unfinished")

@@ -1,0 +1,187 @@
+"""What happens around the trainer's steps: metrics, phase changes, held-out evaluation, warnings, checkpoints, stop.
+
+One `Session` lives as long as a training process. Everything that must survive a kill is in its `state_dict`, which
+goes into every checkpoint; everything else is in the run folder and is cut back to the checkpoint on resume.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlgrok.training import checkpoints
+from rlgrok.training.heldout import HeldoutEvaluator, HeldoutResult
+from rlgrok.training.replay import ReplayStore
+from rlgrok.training.rolloutlog import RolloutLog
+from rlgrok.training.rollouts import StepRecord, step_metrics
+from rlgrok.training.schedule import Phase, Schedule
+from rlgrok.training.verification import Verifier
+from runtime.progress import TrainingView
+from runtime.run import Run
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When things happen, in steps, and when the run stops."""
+
+    evaluate_every: int
+    stop_full_pass: float | None
+    keep_checkpoints: int
+
+
+@dataclass
+class Session:
+    """The state and the hooks of one training process."""
+
+    run: Run
+    view: TrainingView
+    schedule: Schedule
+    record: StepRecord
+    verifier: Verifier
+    heldout: HeldoutEvaluator
+    rollout_log: RolloutLog
+    replay: ReplayStore | None
+    limits: Limits
+    balanced: bool
+    should_stop: Callable[[], bool]
+    """Asked after every step; True saves and stops, as after Ctrl-C."""
+    latest: dict[str, float] = field(default_factory=dict)
+    """Newest held-out numbers."""
+    stopped_early: str | None = None
+    _pending: dict[str, Any] = field(default_factory=dict)
+    _step_started: float = 0.0
+    _warned: set[str] = field(default_factory=set)
+
+    def evaluate(self, step: int) -> HeldoutResult:
+        """Greedy held-out accuracy of the current weights; kept as the newest, and stored as rollouts."""
+        result = self.heldout()
+        self.latest = result.metrics()
+        self.rollout_log.write_heldout(step, self.heldout.problem_ids, result)
+        return result
+
+    def start(self, step: int) -> None:
+        """Note the time; at step 0 also log the untrained policy, so that every curve has its first point."""
+        if step == 0:
+            self.evaluate(0)
+            self.run.metrics.log(0, dict(self.latest))
+            self.view.update(0, {"phase": self.schedule.phase.value, **self.latest})
+        self._step_started = time.perf_counter()
+
+    def after_step(self, step: int) -> bool:
+        """Count the step, move the schedule, evaluate when due; True when the run should save and stop."""
+        values: dict[str, Any] = {"phase": self.schedule.phase.value}
+        values |= step_metrics(self.record, balanced=self.balanced)
+        self.rollout_log.write_step(self.record)
+        change = self.schedule.update(
+            step, full_pass=values["full_pass"], dense=values["dense_reward"]
+        )
+        values["running_full_pass"] = self.schedule.running_full_pass
+        values["running_dense_reward"] = self.schedule.running_dense
+        values["gate_distance"] = self.schedule.gate_distance()
+        values["step_s"] = time.perf_counter() - self._step_started
+        values["update_s"] = values["step_s"] - self.record.generate_s - self.record.judge_s
+        if step % self.limits.evaluate_every == 0:
+            self.evaluate(step)
+            values |= self.latest
+        if change is not None:
+            self.run.event(
+                "phase_changed", step=change.step, old=change.old, new=change.new, reason=change.reason
+            )
+            self.view.note("phase", f"step {change.step}: {change.old} -> {change.new} ({change.reason})")
+        self._pending = values
+        self._warn(step, values)
+        if self.should_stop():
+            self.stopped_early = "interrupted"
+        elif self._is_solved():
+            self.stopped_early = "solved"
+        self._step_started = time.perf_counter()
+        return self.stopped_early is not None
+
+    def after_log(self, step: int, logs: Mapping[str, float]) -> None:
+        """Write the step's one line: our numbers and the trainer's."""
+        names = ("loss", "grad_norm", "learning_rate", "entropy_coef")
+        own = {name: float(logs[name]) for name in names if name in logs}
+        if "entropy" not in self._pending and "entropy" in logs:
+            own["entropy"] = float(logs["entropy"])
+        values = {**self._pending, **own}
+        self.run.metrics.log(step, values)
+        self.view.update(step, {**self.latest, **values})
+
+    def after_save(self, step: int, written: Path) -> None:
+        """Publish what the trainer wrote, with our own state; drop the oldest checkpoints."""
+        self.run.metrics.flush()
+        self.rollout_log.flush()
+        self.run.save_clock()
+        saved = checkpoints.publish(written, self.run.checkpoints, step, self.state_dict())
+        self.run.event("checkpoint_saved", step=step, path=saved.path.name)
+        checkpoints.prune(self.run.checkpoints, self.limits.keep_checkpoints)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything of ours that the next step depends on."""
+        wall_s, cpu_s = self.run.clock()
+        return {
+            "schedule": self.schedule.state_dict(),
+            "replay": None if self.replay is None else self.replay.state_dict(),
+            "latest": self.latest,
+            "warned": sorted(self._warned),
+            "wall_s": wall_s,
+            "cpu_s": cpu_s,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` wrote."""
+        self.schedule.load_state_dict(state["schedule"])
+        if self.replay is not None:
+            self.replay.load_state_dict(state["replay"])
+        self.latest = dict(state["latest"])
+        self._warned = set(state["warned"])
+
+    def _is_solved(self) -> bool:
+        """Near-perfect on training draws and on held-out problems: more steps would show nothing."""
+        level = self.limits.stop_full_pass
+        if level is None:
+            return False
+        accuracy = self.latest.get("heldout_exhaustive", self.latest.get("heldout_full_pass", 0.0))
+        return self.schedule.running_full_pass >= level and accuracy >= level
+
+    def _warn(self, step: int, values: Mapping[str, Any]) -> None:
+        """Say once what a researcher could still act on."""
+        for name, text in step_warnings(values).items():
+            if name not in self._warned:
+                self._warned.add(name)
+                self.run.event("warning", step=step, name=name, message=text)
+                self.view.note("warning", f"step {step}: {text}")
+
+
+FROZEN_SHARE = 0.9
+"""Above this share of groups without variance a step trains on almost nothing."""
+FROZEN_ENTROPY = 0.02
+"""Nats a decisive token. Below, the second-best edge of a program is drawn about once in three hundred times."""
+
+
+def step_warnings(values: Mapping[str, Any]) -> dict[str, str]:
+    """Warnings that a step's numbers call for, by name."""
+    found = {}
+    share = values["zero_variance_share"]
+    is_unsolved = values["full_pass"] < 0.5
+    if share > FROZEN_SHARE and is_unsolved:
+        found["frozen_groups"] = (
+            f"{share:.0%} of the groups have equal rewards and train nothing; "
+            "try a dense reward, replay or larger groups"
+        )
+    decisive = values.get("decisive_entropy")
+    if decisive is not None and decisive < FROZEN_ENTROPY and is_unsolved:
+        found["entropy_collapse"] = (
+            f"decisive tokens have {decisive:.3f} nats left while full-pass is {values['full_pass']:.2f}; "
+            "try a larger entropy.cap or entropy.step"
+        )
+    if values["truncated_share"] > 0.5:
+        found["truncated"] = (
+            f"{values['truncated_share']:.0%} of completions hit policy.max_new_tokens and earn nothing"
+        )
+    if values["phase"] == Phase.BINARY and values["full_pass"] == 0.0:
+        found["binary_without_success"] = "no completion passes: a binary reward gives no gradient here"
+    return found

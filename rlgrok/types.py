@@ -1,0 +1,180 @@
+"""The records that every part of the RL half speaks: problems, verdicts, rollouts.
+
+Frozen plain data, no behaviour beyond derived numbers, no imports from the rest of the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class PromptStyle(StrEnum):
+    """How a problem is put into words for the policy."""
+
+    FULL = "full"
+    """The complete task description, for a general language model."""
+    COMPACT = "compact"
+    """Family, colours and parameters only, a fixed number of words, for the tiny policy."""
+
+
+class TestSource(StrEnum):
+    """Which tests a problem carries."""
+
+    __test__ = False  # not a pytest class
+
+    DELTA = "delta"
+    """The benchmark's own generator."""
+    LADDER = "ladder"
+    """Balanced tests in which every wrong edge of the oracle fails some test."""
+
+
+class Status(StrEnum):
+    """What became of one program. Only `PASSED` is a success."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NO_PROGRAM = "no_program"
+    PARSE_ERROR = "parse_error"
+    RUNTIME_ERROR = "runtime_error"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    OUTPUT_LIMIT = "output_limit"
+    FORBIDDEN = "forbidden"
+    INFRASTRUCTURE_ERROR = "infrastructure_error"
+
+
+@dataclass(frozen=True, slots=True)
+class TestCase:
+    """One input with what a correct program does on it."""
+
+    __test__ = False  # not a pytest class
+
+    input: str
+    expected_output: str = ""
+    expected_accepted: bool = True
+    check_output: bool = True
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One instance: prompt material, hidden tests, identity.
+
+    `id` is stable and readable, `<family>:<colours>:<parameter key>`; two problems with the same id are the
+    same problem. `parameters` is JSON-able and enough to rebuild the label function.
+    """
+
+    id: str
+    scope: str
+    family: str
+    name: str
+    criteria: str
+    colors: str
+    """`two` or `four`."""
+    parameters: Mapping[str, Any]
+    tests: tuple[TestCase, ...]
+    difficulty: str = ""
+    available_nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A named train/held-out pair. The two never share a problem id."""
+
+    name: str
+    train: tuple[Problem, ...]
+    heldout: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verifier says of one program on one problem.
+
+    `num_accepting` counts the tests whose expected outcome is acceptance; a test is accepting or rejecting by its
+    expectation, never by what the program did. A program that does not parse passes none.
+    """
+
+    status: Status
+    num_passed: int = 0
+    num_tests: int = 0
+    num_accepting: int = 0
+    num_accepting_passed: int = 0
+    message: str = ""
+    """Why, in words a user or a feedback turn can show; empty when passed."""
+
+    @property
+    def full_pass(self) -> bool:
+        """True when every test passed and there was at least one."""
+        return self.status is Status.PASSED
+
+    @property
+    def pass_rate(self) -> float:
+        """Share of tests passed, in [0, 1]; 0 without tests."""
+        return self.num_passed / self.num_tests if self.num_tests else 0.0
+
+    @property
+    def balanced_pass_rate(self) -> float:
+        """Mean of the pass rates over accepting and over rejecting tests; the plain rate if one kind is absent."""
+        num_rejecting = self.num_tests - self.num_accepting
+        if not self.num_accepting or not num_rejecting:
+            return self.pass_rate
+        rejecting_passed = self.num_passed - self.num_accepting_passed
+        return 0.5 * (self.num_accepting_passed / self.num_accepting + rejecting_passed / num_rejecting)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One sampled output of a policy.
+
+    `logprobs` are natural logarithms under the behaviour policy at its sampling temperature, one per token.
+    `token_ids` ends with the end-of-sequence token exactly when `is_truncated` is False.
+    """
+
+    token_ids: tuple[int, ...]
+    text: str
+    logprobs: tuple[float, ...] = ()
+    is_truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A completion with its verdict and reward, as it is stored and reported."""
+
+    step: int
+    problem_id: str
+    completion: Completion
+    verdict: Verdict
+    reward: float
+    advantage: float = 0.0
+    policy_step: int = 0
+    """Optimiser step of the policy that sampled the tokens; below `step` for a replayed rollout."""
+    is_replayed: bool = False
+
+
+@dataclass(frozen=True)
+class RolloutGroup:
+    """The G rollouts that share a prompt within one step."""
+
+    problem_id: str
+    rollouts: tuple[Rollout, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one part of the benchmark offers to training and evaluation.
+
+    `verify` judges a program against the problem's own tests; `verify_exhaustive` against its label function on
+    every short input. Both take the program text that `extract` found and never raise on a bad program.
+    """
+
+    name: str
+    families: Mapping[str, Any]
+    build: Callable[..., DataSet]
+    render_prompt: Callable[[Problem, PromptStyle], str]
+    extract: Callable[[str], str]
+    verify: Callable[[Problem, str], Verdict]
+    verify_exhaustive: Callable[[Problem, str], Verdict]
+    oracle: Callable[[Problem], str]

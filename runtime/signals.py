@@ -1,0 +1,51 @@
+"""A polite stop: the first Ctrl-C (or SIGTERM) asks, the second one insists.
+
+Used around loops that can save their state and end by themselves. Outside such a loop Python's own behaviour, an
+immediate KeyboardInterrupt, is the right one.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Context manager; `requested` turns True at the first signal, the second raises KeyboardInterrupt.
+
+    In a thread other than the main one signals cannot be caught: then it never turns True by itself.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __call__(self) -> bool:
+        """Whether a stop was asked for."""
+        return self.requested
+
+    def __enter__(self) -> StopRequest:
+        """Take over the signals."""
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
