@@ -1,0 +1,1 @@
+"""Drawing completions, judging them, counting: what a policy can do, with intervals."""
