@@ -1,0 +1,128 @@
+"""Everything that is shown: tables and messages for people on standard error, one JSON object on standard output."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cli.errors import DONE, INTERRUPTED, UNTRUSTWORTHY, Failure
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PLAIN_WIDTH = 200
+"""Columns where there is no terminal to ask: wide enough that a path stays on one line."""
+
+STATUS_WORDS = {DONE: "done", UNTRUSTWORTHY: "untrustworthy", INTERRUPTED: "interrupted"}
+
+
+def status(exit_code: int) -> str:
+    """The word for an exit code in a JSON object."""
+    return STATUS_WORDS.get(exit_code, "failed")
+
+
+def console() -> Console:
+    """A console on standard error, made anew so that tests may replace the stream."""
+    from rich.console import Console
+
+    made = Console(stderr=True, highlight=False, markup=False)
+    if not made.is_terminal:
+        made.width = PLAIN_WIDTH
+    return made
+
+
+def emit(result: Mapping[str, Any]) -> None:
+    """Print one JSON object on standard output; NaN and infinities become null."""
+    sys.stdout.write(json.dumps(_finite(result), default=str, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """One plain line for people, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def say_failure(failure: Failure, run: str | None = None) -> None:
+    """Report a failure to people: one line, a hint, and how to go on after an interruption."""
+    if failure.exit_code == INTERRUPTED:
+        say("interrupted" + (f"; state saved, go on with --resume {run}" if run else ""))
+        return
+    say(f"error: {failure.message}")
+    if failure.hint:
+        say(f"hint: {failure.hint}")
+
+
+def fail(failure: Failure, *, as_json: bool) -> None:
+    """Report a failure of a command that has no run: to people, and as the one object for machines."""
+    say_failure(failure)
+    if as_json:
+        emit({"status": status(failure.exit_code), "run": None, "error": failure.as_dict()})
+
+
+def facts(title: str, values: Mapping[str, Any]) -> None:
+    """A two-column table for people."""
+    table(title, ("", ""), [(key, shown(value)) for key, value in values.items()], show_header=False)
+
+
+def table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, show_header: bool = True
+) -> None:
+    """A table for people."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title, title_justify="left", show_header=show_header, box=box.SIMPLE_HEAD)
+    for number, name in enumerate(header):
+        made.add_column(name, overflow="fold", no_wrap=number == 0)
+    for row in rows:
+        made.add_row(*row)
+    console().print(made)
+
+
+def shown(value: Any) -> str:  # noqa: ANN401 - whatever a summary holds
+    """A value as people read it: four digits, lists and nested facts on one line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(item) for item in value)
+    return str(value)
+
+
+@contextmanager
+def nothing_on_stdout() -> Iterator[None]:
+    """Send standard output to standard error meanwhile, for libraries and child processes alike.
+
+    With `--json`, standard output holds one object; what a library prints there must not come first.
+    """
+    sys.stdout.flush()
+    saved = os.dup(1)
+    held = sys.stdout
+    try:
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+        yield
+    finally:
+        sys.stdout = held
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON-able value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

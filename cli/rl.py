@@ -1,0 +1,168 @@
+"""`toolkit rl`: train, eval, verify, report, reference."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.completion import complete_evaluation, complete_run, complete_training
+
+if TYPE_CHECKING:
+    from cli.invocation import Invocation
+
+app = typer.Typer(
+    name="rl",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Reinforcement learning with verifiable rewards on the DELTA program-synthesis families.",
+)
+
+PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Whatever Typer does not know is Hydra's."""
+
+Device = Annotated[
+    str, typer.Option(help="`auto` (a free GPU, the CPU without any), `cpu` or `cuda:N`.", show_default=True)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no tables, only errors.")]
+Runs = Annotated[Path, typer.Option("--root", help="The folder of the runs.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Make the run folder here instead of `runs/<date>/<time>-<command>-<name>`.")
+]
+
+
+@app.command(
+    context_settings=PASS_THROUGH,
+    epilog="Examples:\n\n"
+    "- `toolkit rl train` runs the default experiment, grok_tiny\n"
+    "- `toolkit rl train schedule=binary seed=3 training.max_steps=400`\n"
+    "- `toolkit rl train --multirun seed=0,1,2 hydra/launcher=joblib`\n"
+    "- `toolkit rl train experiment=has_staged --device cuda:0`\n"
+    "- `toolkit rl train --cfg job` shows the config, nothing runs\n"
+    "- `toolkit rl train --resume latest`\n",
+)
+def train(
+    ctx: typer.Context,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="OVERRIDES",
+            help="`key=value`, `group=option`, and Hydra's own flags.",
+            autocompletion=complete_training,
+        ),
+    ] = None,
+    device: Device = "auto",
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Continue this run exactly: a path, a part of its name, or `latest`."),
+    ] = None,
+    out: Out = None,
+    root: Runs = Path("runs"),
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a policy and watch whether, when and how abruptly it learns."""
+    from cli.hydra_app import TRAIN, execute, read_line
+    from runtime.run import find_run
+
+    line = read_line(overrides or [], _flags(ctx))
+    found = str(find_run(root, resume)) if resume is not None else None
+    invocation = _invocation(
+        "rl train",
+        line.overrides,
+        device=device,
+        quiet=quiet,
+        as_json=as_json,
+        out=None if out is None else str(out),
+        resume=found,
+    )
+    raise typer.Exit(execute(TRAIN, line, invocation))
+
+
+@app.command(
+    "eval",
+    context_settings=PASS_THROUGH,
+    epilog="Examples:\n\n"
+    "- `toolkit rl eval latest` evaluates the run that was started last\n"
+    "- `toolkit rl eval latest evaluation.draws=1024` adds to the draws that are there\n"
+    "- `toolkit rl eval models/mine data=contains_substring policy.prompt=full`\n"
+    "- `toolkit rl eval Qwen/Qwen3-4B-Instruct-2507 policy=qwen3_4b data=has`\n",
+)
+def evaluate(
+    ctx: typer.Context,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN|POLICY|OVERRIDES",
+            help="A run (path, part of its name, `latest`), a model folder, a hub id, or `reference`; then overrides.",
+            autocompletion=complete_evaluation,
+        ),
+    ] = None,
+    device: Device = "auto",
+    out: Out = None,
+    root: Runs = Path("runs"),
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a run or a policy: pass@k with exact intervals, per test, full pass and exhaustive."""
+    from cli.hydra_app import EVALUATE, execute, read_line
+    from cli.targets import preset_for, split_target
+
+    line = read_line(arguments or [], _flags(ctx))
+    name, line = split_target(line)
+    preset = preset_for(name, line, root) if line.runs else []
+    invocation = _invocation(
+        "rl eval",
+        line.overrides,
+        device=device,
+        quiet=quiet,
+        as_json=as_json,
+        out=None if out is None else str(out),
+        target=name,
+    )
+    raise typer.Exit(execute(EVALUATE, line, invocation, preset))
+
+
+@app.command(
+    epilog="Example:\n\n"
+    "- `toolkit rl verify --scope manufactoria --in programs.jsonl --out verdicts.jsonl`\n\n"
+    "Each line in: `{\"dsl\": ..., \"test_cases\": [...]}`. Each line out: `valid`, `all_passed`, `results`, "
+    "`pass_rate`, `full_pass`.",
+)
+def verify(
+    scope: Annotated[str, typer.Option(help="Which part of the benchmark judges.")] = "manufactoria",
+    source: Annotated[
+        Path, typer.Option("--in", metavar="FILE", help="Programs and tests, one JSON object a line; - for standard input.")
+    ] = Path("-"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Verdicts, one a line; standard output without it.")
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Refuse what the reference judge tolerates.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge programs against their tests."""
+
+
+@app.command(epilog="Example:\n\n- `toolkit rl report latest`\n")
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A path, a part of a name, or `latest`.", autocompletion=complete_run)],
+    root: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Write `report.html` of a run from its artefacts."""
+    from cli.runs import write_report
+
+    write_report(run, root=root, as_json=as_json)
+
+
+def _flags(ctx: typer.Context) -> list[str]:
+    return [option for parameter in ctx.command.params for option in parameter.opts if option.startswith("-")]
+
+
+def _invocation(command: str, overrides: list[str], **flags: object) -> Invocation:
+    from cli.invocation import Invocation
+
+    return Invocation(command, ["toolkit", *sys.argv[1:]], overrides, **flags)  # type: ignore[arg-type]

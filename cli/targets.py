@@ -1,0 +1,63 @@
+"""What `toolkit rl eval` evaluates: a run, a model folder, a hub id, or the reference policy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from cli.hydra_app import Line
+from cli.resume import as_override, flatten
+from runtime.errors import InputError
+from runtime.run import Run, find_run
+
+REFERENCE = "reference"
+
+
+def split_target(line: Line) -> tuple[str | None, Line]:
+    """Take the first word that is no override off the line."""
+    for word in line.overrides:
+        if "=" not in word and not word.startswith("~"):
+            return word, replace(line, overrides=[other for other in line.overrides if other is not word])
+    return None, line
+
+
+def preset_for(target: str | None, line: Line, root: Path) -> list[str]:
+    """Overrides that make the config that of the target; those on the line come after and win.
+
+    A run brings its seed (the held-out problems are drawn from it) and its `data` and `policy`, unless the line
+    chooses another option of the group.
+
+    Raises:
+        InputError: there is no target, or it is nothing that can be evaluated.
+    """
+    if target is None:
+        raise InputError("nothing to evaluate", expected="a run, a model folder, a hub id or `reference`, then overrides")
+    run = _as_run(target, root)
+    if run is None:
+        return [as_override("policy.source", target)]
+    config = run.config
+    chosen = {override.lstrip("+").partition("=")[0] for override in line.overrides}
+    inherited = {group: config[group] for group in ("data", "policy") if group in config and group not in chosen}
+    values = {"name": config["name"], "seed": config["seed"], **flatten(inherited)}
+    return [as_override(key, value) for key, value in {**values, "policy.source": str(run.path)}.items()]
+
+
+def _as_run(target: str, root: Path) -> Run | None:
+    """The run that is meant; None when the target is a policy.
+
+    Raises:
+        InputError: neither.
+    """
+    folder = Path(target).expanduser()
+    if (folder / "manifest.json").is_file():
+        return Run.open(folder)
+    if target == REFERENCE or (folder / "config.json").is_file():
+        return None
+    try:
+        return Run.open(find_run(root, target))
+    except InputError as error:
+        if "/" in target and len(Path(target).parts) == 2 and not folder.exists() and "more than one" not in error.what:
+            return None  # the shape of a hub id; loading it says whether there is one
+        raise InputError(
+            error.what, got=target, expected="a run, a model folder, a hub id or `reference`", where=root, hint=error.hint
+        ) from error
