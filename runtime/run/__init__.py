@@ -9,15 +9,18 @@ from runtime.run.catalog import (
     list_runs,
     run_info,
 )
+from runtime.run.differences import ABSENT, config_differences
 from runtime.run.folder import SCHEMA_VERSION, Run
 
 __all__ = [
+    "ABSENT",
     "SCHEMA_VERSION",
     "Difference",
     "Run",
     "RunComparison",
     "RunInfo",
     "compare_runs",
+    "config_differences",
     "find_run",
     "list_runs",
     "run_info",

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import InputError
-from runtime.run.folder import Run, config_differences
+from runtime.run.differences import config_differences
+from runtime.run.folder import Run
 
 LATEST = "latest"
 """The word that means the run started last."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -19,6 +19,8 @@ from runtime.errors import CheckpointError, ConfigError, InputError
 from runtime.locks import OwnedLock, holder_of, is_held
 from runtime.metrics import MetricsWriter
 from runtime.run import provenance
+from runtime.run.claiming import LOCK, MANIFEST, claim_folder
+from runtime.run.differences import config_differences
 from runtime.storage import (
     JsonlWriter,
     atomic_write_json,
@@ -33,19 +35,8 @@ from runtime.storage import (
 SCHEMA_VERSION = 1
 """Of the manifest. A folder of another version is refused, never guessed at."""
 
-ABSENT = "(absent)"
-"""Stands for a key that one of two configs does not have."""
-
-_MANIFEST = "manifest.json"
-_LOCK = ".lock"
-_OURS = (
-    _MANIFEST, "config.yaml", "overrides.txt", "metrics.jsonl", "events.jsonl", "summary.json", "checkpoints",
-    "figures", "report.html",
-)  # fmt: skip
-_MAX_SUFFIX = 10_000
-_LOCK_TIMEOUT_S = (
-    0.5  # somebody who only looks whether the run is alive holds the lock for an instant
-)
+_LOCK_TIMEOUT_S = 0.5
+"""Somebody who only looks whether the run is alive holds the lock for an instant."""
 
 Status = Literal["done", "interrupted", "failed"]
 
@@ -103,7 +94,7 @@ class Run:
             ValueError: the config has a number that is not finite.
         """
         plain = json.loads(to_json(dict(config)))
-        folder, lock = _claim(Path(path), owner=f"{command} {name}")
+        folder, lock = claim_folder(Path(path), owner=f"{command} {name}")
         try:
             manifest = {
                 "schema_version": SCHEMA_VERSION,
@@ -123,7 +114,7 @@ class Run:
             }
             _write_config(folder, plain)
             atomic_write_text(folder / "overrides.txt", "".join(f"{line}\n" for line in overrides))
-            atomic_write_json(folder / _MANIFEST, manifest)
+            atomic_write_json(folder / MANIFEST, manifest)
         except BaseException:
             lock.release()
             raise
@@ -140,11 +131,11 @@ class Run:
                 version.
         """
         path = Path(path)
-        if not (path / _MANIFEST).is_file():
+        if not (path / MANIFEST).is_file():
             what = "not a run folder (no manifest.json)" if path.is_dir() else "no such run folder"
             raise CheckpointError(what, where=path, hint="`toolkit runs list` shows the runs")
         try:
-            manifest = read_json(path / _MANIFEST)
+            manifest = read_json(path / MANIFEST)
         except InputError as error:
             raise CheckpointError(f"the manifest is {error.what}", where=error.where) from error
         version = manifest.get("schema_version") if isinstance(manifest, dict) else None
@@ -153,7 +144,7 @@ class Run:
                 "the run folder was written by another version of the toolkit",
                 got=f"schema version {version}",
                 expected=f"{SCHEMA_VERSION}",
-                where=path / _MANIFEST,
+                where=path / MANIFEST,
             )
         return cls(path, manifest, lock=None)
 
@@ -167,9 +158,7 @@ class Run:
             StorageError: the disk refused.
         """
         run = cls.open(path)
-        lock = OwnedLock(
-            run.path / _LOCK, owner=f"{run.manifest['command']} {run.manifest['name']}"
-        )
+        lock = OwnedLock(run.path / LOCK, owner=f"{run.manifest['command']} {run.manifest['name']}")
         if not lock.acquire(_LOCK_TIMEOUT_S):
             holder = holder_of(lock.path)
             raise CheckpointError(
@@ -201,7 +190,7 @@ class Run:
     def status(self) -> str:
         """`running`, `done`, `interrupted`, `failed`; `killed` when no live process holds a run that never ended."""
         status = self.manifest["status"]
-        if status == "running" and not self.held and not is_held(self.path / _LOCK):
+        if status == "running" and not self.held and not is_held(self.path / LOCK):
             return "killed"
         return status
 
@@ -277,7 +266,7 @@ class Run:
         """Replace fields of the manifest, atomically."""
         self._require_held()
         manifest = {**self.manifest, **fields}
-        atomic_write_json(self.path / _MANIFEST, manifest)
+        atomic_write_json(self.path / MANIFEST, manifest)
         self.manifest = manifest
 
     def record_data(self, name: str, digest: str) -> None:
@@ -292,7 +281,7 @@ class Run:
                 "the data set has changed since the run was started",
                 got=digest,
                 expected=known,
-                where=f"{self.path / _MANIFEST}: data_hashes.{name}",
+                where=f"{self.path / MANIFEST}: data_hashes.{name}",
             )
         if known is None:
             self.update_manifest(data_hashes={**self.manifest["data_hashes"], name: digest})
@@ -409,43 +398,6 @@ class Run:
             metrics.close(status)
         if events is not None:
             events.close()
-
-
-def config_differences(
-    old: Mapping[str, Any], new: Mapping[str, Any], path: str = ""
-) -> Iterator[tuple[str, Any, Any]]:
-    """Every dotted key whose values differ, with both values, in the order of `old`, then keys only in `new`.
-
-    Lists count as one value. A key that one side lacks has the value `ABSENT` there.
-    """
-    for key in (*old, *(key for key in new if key not in old)):
-        dotted = f"{path}.{key}" if path else str(key)
-        before, after = old.get(key, ABSENT), new.get(key, ABSENT)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            yield from config_differences(before, after, dotted)
-        elif before != after or isinstance(before, bool) is not isinstance(after, bool):
-            yield dotted, before, after
-
-
-def _claim(path: Path, *, owner: str) -> tuple[Path, OwnedLock]:
-    """The first of `path`, `path-2`, ... that holds no run and that nobody else is claiming, with its lock."""
-    for number in range(1, _MAX_SUFFIX):
-        folder = path if number == 1 else path.with_name(f"{path.name}-{number}")
-        with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        if _is_taken(folder):
-            continue
-        lock = OwnedLock(folder / _LOCK, owner=owner)
-        if not lock.acquire():
-            continue
-        if not _is_taken(folder):  # again, now that nobody else can start one here
-            return folder, lock
-        lock.release()
-    raise ConfigError("no free folder name left", got=f"{path}-{_MAX_SUFFIX}", where=path)
-
-
-def _is_taken(folder: Path) -> bool:
-    return any((folder / name).exists() for name in _OURS)
 
 
 def _write_config(folder: Path, config: dict[str, Any]) -> None:
