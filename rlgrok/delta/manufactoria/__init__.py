@@ -1,0 +1,23 @@
+"""Manufactoria: programs of pullers and painters that accept, reject or rewrite tapes of coloured symbols."""
+
+from __future__ import annotations
+
+from rlgrok.delta.manufactoria.datasets import build
+from rlgrok.delta.manufactoria.dsl import extract_program
+from rlgrok.delta.manufactoria.exhaustive import verify_exhaustive
+from rlgrok.delta.manufactoria.families import FAMILIES
+from rlgrok.delta.manufactoria.judge import verify
+from rlgrok.delta.manufactoria.prompts import render
+from rlgrok.delta.manufactoria.solutions import oracle
+from rlgrok.types import Scope
+
+SCOPE = Scope(
+    name="manufactoria",
+    families=FAMILIES,
+    build=build,
+    render_prompt=render,
+    extract=extract_program,
+    verify=verify,
+    verify_exhaustive=verify_exhaustive,
+    oracle=oracle,
+)

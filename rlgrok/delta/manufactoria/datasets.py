@@ -1,0 +1,221 @@
+"""Problems and data sets: pure functions of families, colours, lengths and one root seed.
+
+A problem's tests come from a stream named by the seed, the kind of tests and the problem's id, so they do not depend
+on which other problems are built. The held-out share is drawn within each (family, length), so that train and held-out
+problems are equally hard.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from rlgrok.delta.manufactoria.families import (
+    ALPHABETS,
+    FAMILIES,
+    Family,
+    FamilyKind,
+    Parameters,
+)
+from rlgrok.delta.manufactoria.generator import delta_tests
+from rlgrok.delta.manufactoria.ladder import ladder_tests
+from rlgrok.types import DataSet, Problem, TestCase, TestSource
+from runtime.errors import ConfigError
+from runtime.seeding import Stream
+
+SCOPE_NAME = "manufactoria"
+MAX_PROBLEMS = 20_000
+"""More than any published data set; beyond it a request is a mistake or needs `max_problems`."""
+_TWO_COLORS_ONLY = "The input tape holds only red (R) and blue (B) symbols."
+
+
+def build(
+    families: Sequence[str],
+    colors: str,
+    lengths: Sequence[int],
+    *,
+    heldout_share: float = 0.0,
+    max_problems: int | None = None,
+    tests: TestSource | str = TestSource.DELTA,
+    seed: int = 0,
+) -> DataSet:
+    """Every problem of some families, split into train and held-out.
+
+    Args:
+        families: by name, without repeats.
+        colors: `two` or `four`.
+        lengths: sequence lengths to enumerate, in symbols.
+        heldout_share: of each (family, length), rounded to the nearest whole problem, in [0, 1).
+        max_problems: take at most this many of all, drawn from the seed before the split. None: all.
+        tests: the benchmark's own or ladder tests.
+        seed: root of every draw.
+
+    Returns:
+        Both parts in enumeration order.
+
+    Raises:
+        ConfigError: an unknown or repeated family or colour mode, no length, a share out of range, too many problems,
+            ladder tests for a transformation family, or nothing left to train on.
+    """
+    chosen = [find_family(name) for name in families]
+    if len(set(families)) != len(families) or not families:
+        raise ConfigError(
+            "families must be named once each", got=list(families), where="data.families"
+        )
+    settings = _settings(chosen, _alphabet(colors), lengths, max_problems, seed)
+    held = _heldout(settings, colors, heldout_share, seed)
+    if len(held) == len(settings):
+        raise ConfigError(
+            "no problem is left to train on",
+            got=f"{len(settings)} problems, all held out",
+            where="data.heldout_share",
+        )
+    problems = [
+        make_problem(family, parameters, colors, tests=TestSource(tests), seed=seed)
+        for family, parameters in settings
+    ]
+    return DataSet(
+        name=f"{'+'.join(families)}-{colors}-{min(lengths)}-{max(lengths)}",
+        train=tuple(problem for problem in problems if problem.id not in held),
+        heldout=tuple(problem for problem in problems if problem.id in held),
+    )
+
+
+def make_problem(
+    family: Family,
+    parameters: Parameters,
+    colors: str,
+    *,
+    tests: TestSource = TestSource.DELTA,
+    seed: int = 0,
+) -> Problem:
+    """One problem with its tests.
+
+    Raises:
+        ConfigError: ladder tests for a family that has none.
+    """
+    criteria = family.criteria(parameters)
+    return Problem(
+        id=problem_id(family, parameters, colors),
+        scope=SCOPE_NAME,
+        family=family.name,
+        name=family.title(parameters),
+        criteria=f"{criteria} {_TWO_COLORS_ONLY}" if colors == "two" else criteria,
+        colors=colors,
+        parameters=dict(parameters),
+        tests=_tests(family, parameters, colors, tests, seed),
+        available_nodes=family.available_nodes(colors),
+    )
+
+
+def problem_id(family: Family, parameters: Parameters, colors: str) -> str:
+    """`<family>:<colours>:<key>`."""
+    return f"{family.name}:{colors}:{family.key(parameters)}"
+
+
+def find_family(name: str) -> Family:
+    """The family of that name.
+
+    Raises:
+        ConfigError: there is none; the message has the nearest name.
+    """
+    if name in FAMILIES:
+        return FAMILIES[name]
+    near = get_close_matches(name, FAMILIES, n=1)
+    raise ConfigError(
+        "unknown family",
+        got=name,
+        expected=", ".join(FAMILIES),
+        where="data.families",
+        hint=f"did you mean {near[0]}?" if near else None,
+    )
+
+
+def _alphabet(colors: str) -> str:
+    if colors not in ALPHABETS:
+        raise ConfigError(
+            "unknown colours", got=colors, expected=" or ".join(ALPHABETS), where="data.colors"
+        )
+    return ALPHABETS[colors]
+
+
+def _settings(
+    families: Sequence[Family],
+    alphabet: str,
+    lengths: Sequence[int],
+    max_problems: int | None,
+    seed: int,
+) -> list[tuple[Family, Parameters]]:
+    """Family and parameters of every problem, in enumeration order."""
+    if not lengths or min(lengths) < 1:
+        raise ConfigError(
+            "no sequence length, or one below 1", got=list(lengths), where="data.lengths"
+        )
+    capacities = [family.capacity(alphabet, lengths) for family in families]
+    total = sum(capacities)
+    taken = total if max_problems is None else min(total, max_problems)
+    if taken > MAX_PROBLEMS:
+        raise ConfigError(
+            "too many problems",
+            got=f"{total} of lengths {sorted(set(lengths))}",
+            expected=f"at most {MAX_PROBLEMS}",
+            where="data.lengths",
+            hint="set data.max_problems",
+        )
+    indices: Sequence[int] = range(total)
+    if taken < total:
+        indices = _draw(Stream(seed, "problems"), total, taken)
+    settings = []
+    for index in indices:
+        family_index = 0
+        while index >= capacities[family_index]:
+            index -= capacities[family_index]
+            family_index += 1
+        family = families[family_index]
+        settings.append((family, family.nth(alphabet, lengths, index)))
+    return settings
+
+
+def _draw(stream: Stream, total: int, count: int) -> list[int]:
+    """Distinct indices below the total, in increasing order, without listing all of them."""
+    drawn: set[int] = set()
+    while len(drawn) < count:
+        drawn.add(stream.below(total))
+    return sorted(drawn)
+
+
+def _heldout(
+    settings: Sequence[tuple[Family, Parameters]], colors: str, share: float, seed: int
+) -> set[str]:
+    """Ids of the held-out problems: the same share of every (family, length)."""
+    if not 0.0 <= share < 1.0:
+        raise ConfigError(
+            "share out of range", got=share, expected="[0, 1)", where="data.heldout_share"
+        )
+    strata: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for family, parameters in settings:
+        stratum = (family.name, family.size(parameters))
+        strata[stratum].append(problem_id(family, parameters, colors))
+    held: set[str] = set()
+    for (name, size), ids in strata.items():
+        count = int(share * len(ids) + 0.5)
+        held.update(Stream(seed, "split", name, colors, size).pick(ids, count))
+    return held
+
+
+def _tests(
+    family: Family, parameters: Parameters, colors: str, source: TestSource, seed: int
+) -> tuple[TestCase, ...]:
+    alphabet = ALPHABETS[colors]
+    stream = Stream(seed, "tests", str(source), problem_id(family, parameters, colors))
+    if source is TestSource.DELTA:
+        return delta_tests(family, parameters, alphabet, stream)
+    if family.kind is FamilyKind.TRANSFORM:
+        raise ConfigError(
+            "ladder tests exist only for families that accept or reject",
+            got=family.name,
+            expected="data.tests=delta",
+            where="data.tests",
+        )
+    return ladder_tests(family, parameters, alphabet, stream)

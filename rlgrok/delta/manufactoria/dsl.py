@@ -1,0 +1,297 @@
+"""The Manufactoria language: from text to nodes and back.
+
+Parsing follows delta-manufactoria.md, section 1, check by check: what the reference accepts is accepted, what it
+rejects is rejected in the same category. One deviation, allowed there (P3): line numbers are those of the text as
+given, not of what is left after leading blank lines and a fence were dropped. What surprises: a route is a line that
+starts with four blanks or a tab; with one to three blanks it is read as a declaration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+NONE_TARGET = "NONE"
+END_TARGET = "END"
+"""Upper case: a legal target that no node answers to unless the program declares one of that name (P1)."""
+EMPTY = "EMPTY"
+NEXT = "NEXT"
+START_NAME = "start"
+END_NAME = "end"
+FENCE = "```"
+_MAX_REMEMBERED_LINE = 120  # the line memo must not hold on to megabytes of hostile text
+
+
+class Kind(StrEnum):
+    """The node kinds, by their keywords."""
+
+    START = "START"
+    END = "END"
+    PULLER_RB = "PULLER_RB"
+    PULLER_YG = "PULLER_YG"
+    PAINTER_RED = "PAINTER_RED"
+    PAINTER_BLUE = "PAINTER_BLUE"
+    PAINTER_YELLOW = "PAINTER_YELLOW"
+    PAINTER_GREEN = "PAINTER_GREEN"
+
+
+PULLER_COLORS: Mapping[Kind, str] = {Kind.PULLER_RB: "RB", Kind.PULLER_YG: "YG"}
+"""The symbols that each puller takes from the front of the tape."""
+PAINTER_COLORS: Mapping[Kind, str] = {
+    Kind.PAINTER_RED: "R",
+    Kind.PAINTER_BLUE: "B",
+    Kind.PAINTER_YELLOW: "Y",
+    Kind.PAINTER_GREEN: "G",
+}
+"""The symbol that each painter puts at the back of the tape."""
+
+
+class ParseCategory(StrEnum):
+    """Why a text is not a program. A second START or END cannot be told from a duplicate id and has no category."""
+
+    EMPTY_PROGRAM = "empty_program"
+    INVALID_DECLARATION = "invalid_declaration"
+    END_COLON = "end_colon"
+    MISSING_COLON = "missing_colon"
+    DUPLICATE_ID = "duplicate_id"
+    START_NAME = "start_name"
+    END_NAME = "end_name"
+    INVALID_PULLER_ROUTE = "invalid_puller_route"
+    INVALID_NEXT_ROUTE = "invalid_next_route"
+    END_ROUTE = "end_route"
+    EXACTLY_ONE_NEXT = "exactly_one_next"
+    INVALID_CONDITION = "invalid_condition"
+    NO_START = "no_start"
+    NO_END = "no_end"
+    UNDEFINED_NODE = "undefined_node"
+
+
+class ParseError(Exception):
+    """A text that is not a program: a fact about the candidate, never a failure of ours.
+
+    Args:
+        category: what kind of error.
+        line: 1-based line of the text as given; None for errors of the whole program.
+        detail: the message without the line.
+    """
+
+    def __init__(self, category: ParseCategory, line: int | None, detail: str) -> None:
+        self.category = category
+        self.line = line
+        self.detail = detail
+        super().__init__(detail if line is None else f"Line {line}: {detail}")
+
+
+class Edge(NamedTuple):
+    """One route: under `condition` (a colour, `EMPTY` or `NEXT`) go to the node named `target`."""
+
+    condition: str
+    target: str
+
+
+class Node(NamedTuple):
+    """One declaration with its routes in the order of the text."""
+
+    kind: Kind
+    name: str
+    edges: tuple[Edge, ...] = ()
+
+
+@dataclass(frozen=True)
+class Program:
+    """The nodes in declaration order. Equal when the nodes are."""
+
+    nodes: tuple[Node, ...]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
+        """Each node under its id."""
+        return {node.name: node for node in self.nodes}
+
+
+_KINDS = "|".join(sorted(Kind, key=len, reverse=True))
+_DECLARATION = re.compile(rf"({_KINDS})\s+(\w+)(:?)\s*(?:#.*)?")
+_PULLER_ROUTE = re.compile(r"\[(R|B|Y|G|EMPTY)\]\s+(\w+)\s*(?:#.*)?")
+_NEXT_ROUTE = re.compile(r"NEXT\s+(\w+)\s*(?:#.*)?")
+_FENCED = re.compile(r"```(?:manufactoria)?(.*?)```", re.DOTALL)
+
+_Declaration = tuple[Kind, str, bool]
+
+
+def parse(text: str) -> Program:
+    """The program that a text spells.
+
+    Raises:
+        ParseError: the first check of the specification that fails, in its order. Nothing else is ever raised.
+    """
+    lines = _significant_lines(text)
+    if not lines:
+        raise ParseError(ParseCategory.EMPTY_PROGRAM, None, "empty program")
+    nodes: list[Node] = []
+    declared_at: dict[str, int] = {}
+    position = 0
+    while position < len(lines):
+        number, _, line = lines[position]
+        kind, name = _check_declaration(number, line, declared_at)
+        declared_at[name] = number
+        position += 1
+        edges: list[Edge] = []
+        while position < len(lines) and lines[position][1].startswith(("    ", "\t")):
+            edges.append(_check_route(kind, lines[position][0], lines[position][2]))
+            position += 1
+        _check_edges(kind, name, number, edges)
+        nodes.append(Node(kind, name, tuple(edges)))
+    _check_whole(nodes, declared_at)
+    return Program(tuple(nodes))
+
+
+def extract_program(completion: str) -> str:
+    """The program text of a model's answer: its last fenced block, or all of it when there is none.
+
+    Source:
+        delta-manufactoria.md, section 11: fences are plain or tagged `manufactoria`, nothing else.
+    """
+    if FENCE not in completion:
+        return completion
+    blocks = _FENCED.findall(completion)
+    return blocks[-1].strip() if blocks else completion
+
+
+def format_program(program: Program) -> str:
+    """The canonical text: four blanks before a route, no blank line, no comment, no final line break."""
+    lines = []
+    for node in program.nodes:
+        lines.append(
+            f"{node.kind} {node.name}" if node.kind is Kind.END else f"{node.kind} {node.name}:"
+        )
+        for condition, target in node.edges:
+            lines.append(
+                f"    NEXT {target}" if condition == NEXT else f"    [{condition}] {target}"
+            )
+    return "\n".join(lines)
+
+
+def _significant_lines(text: str) -> list[tuple[int, str, str]]:
+    """Number, raw line and stripped line of everything but fences, blank lines and comments."""
+    body = text.strip()
+    first = text.count("\n", 0, len(text) - len(text.lstrip())) + 1
+    rows = body.split("\n")
+    if rows[0].strip() == FENCE:
+        del rows[0]
+        first += 1
+    if rows and rows[-1].strip() == FENCE:
+        del rows[-1]
+    lines = []
+    for number, row in enumerate(rows, first):
+        line = row.strip()
+        if line and line[0] != "#":
+            lines.append((number, row, line))
+    return lines
+
+
+def _remembered(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Programs repeat the same few lines: a bounded memo in front of a pattern, short lines only."""
+    memo = lru_cache(maxsize=8192)(read)
+
+    def lookup(line: str) -> T:
+        return memo(line) if len(line) <= _MAX_REMEMBERED_LINE else read(line)
+
+    return lookup
+
+
+@_remembered
+def _read_declaration(line: str) -> _Declaration | None:
+    match = _DECLARATION.fullmatch(line)
+    return None if match is None else (Kind(match[1]), match[2], bool(match[3]))
+
+
+@_remembered
+def _read_puller_route(line: str) -> Edge | None:
+    match = _PULLER_ROUTE.fullmatch(line)
+    return None if match is None else Edge(match[1], match[2])
+
+
+@_remembered
+def _read_next_route(line: str) -> Edge | None:
+    match = _NEXT_ROUTE.fullmatch(line)
+    return None if match is None else Edge(NEXT, match[1])
+
+
+def _shown(line: str) -> str:
+    """The line in quotes, cut when it is very long."""
+    return repr(line if len(line) <= _MAX_REMEMBERED_LINE else line[:_MAX_REMEMBERED_LINE] + "...")
+
+
+def _check_declaration(number: int, line: str, declared_at: Mapping[str, int]) -> tuple[Kind, str]:
+    """Checks 1 to 8 of section 1.5, in that order."""
+    declaration = _read_declaration(line)
+    if declaration is None:
+        detail = f"invalid node declaration: {_shown(line)}"
+        raise ParseError(ParseCategory.INVALID_DECLARATION, number, detail)
+    kind, name, has_colon = declaration
+    if kind is Kind.END and has_colon:
+        raise ParseError(ParseCategory.END_COLON, number, "END takes no colon")
+    if kind is not Kind.END and not has_colon:
+        raise ParseError(ParseCategory.MISSING_COLON, number, f"{kind} needs a colon after its id")
+    if name in declared_at:
+        raise ParseError(ParseCategory.DUPLICATE_ID, number, f"duplicate node id {name!r}")
+    if kind is Kind.START and name != START_NAME:
+        raise ParseError(ParseCategory.START_NAME, number, "the START node must be named start")
+    if kind is Kind.END and name != END_NAME:
+        raise ParseError(ParseCategory.END_NAME, number, "the END node must be named end")
+    return kind, name
+
+
+def _check_route(kind: Kind, number: int, line: str) -> Edge:
+    """Check 9: the shape of one route line."""
+    if kind is Kind.END:
+        raise ParseError(ParseCategory.END_ROUTE, number, "END cannot have routes")
+    if kind in PULLER_COLORS:
+        edge, category = _read_puller_route(line), ParseCategory.INVALID_PULLER_ROUTE
+        what = "invalid puller route"
+    else:
+        edge, category = _read_next_route(line), ParseCategory.INVALID_NEXT_ROUTE
+        what = "invalid NEXT route"
+    if edge is None:
+        raise ParseError(category, number, f"{what}: {_shown(line)}")
+    return edge
+
+
+def _check_edges(kind: Kind, name: str, number: int, edges: list[Edge]) -> None:
+    """Checks 10 and 11: the number of routes, and the conditions of a puller."""
+    colors = PULLER_COLORS.get(kind)
+    if colors is None:
+        if kind is not Kind.END and len(edges) != 1:
+            raise ParseError(
+                ParseCategory.EXACTLY_ONE_NEXT,
+                number,
+                f"{kind} {name!r} needs exactly one NEXT, has {len(edges)}",
+            )
+        return
+    for condition, _ in edges:
+        if condition != EMPTY and condition not in colors:
+            detail = f"invalid condition [{condition}] for {kind} {name!r}"
+            raise ParseError(ParseCategory.INVALID_CONDITION, number, detail)
+
+
+def _check_whole(nodes: list[Node], declared_at: Mapping[str, int]) -> None:
+    """The checks of section 1.6, after all nodes are read."""
+    kinds = {node.kind for node in nodes}
+    if Kind.START not in kinds:
+        raise ParseError(ParseCategory.NO_START, None, "the program has no START node")
+    if Kind.END not in kinds:
+        raise ParseError(ParseCategory.NO_END, None, "the program has no END node")
+    for node in nodes:
+        for _, target in node.edges:
+            if target not in declared_at and target not in (NONE_TARGET, END_TARGET):
+                raise ParseError(
+                    ParseCategory.UNDEFINED_NODE,
+                    declared_at[node.name],
+                    f"undefined node {target!r} is a target of {node.name!r}",
+                )

@@ -1,0 +1,221 @@
+"""The exhaustive verdict: a program against the family's oracle on every short tape and 200 longer ones.
+
+Acceptance on all tapes up to a length is one byte string (`behaviour`), computed level by level in microseconds where
+the program compiles to an automaton, so that thousands of programs can be compared with dozens of problems. "Every
+short tape" is up to 9 symbols with two colours and 6 with four, further where the parameters are longer: always two
+symbols past the longest minimal tape, until the number of tapes becomes unreasonable; past that, more random tapes
+with the sequence planted stand in. What it does not prove: anything about longer tapes than it tried.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rlgrok.delta.manufactoria.dsl import ParseError, Program
+from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Family
+from rlgrok.delta.manufactoria.families.sequences import symbols
+from rlgrok.delta.manufactoria.generator import expected_test
+from rlgrok.delta.manufactoria.judge import (
+    compile_text,
+    failed_verdict,
+    first_failure,
+    is_passed,
+    unparsed_verdict,
+)
+from rlgrok.delta.manufactoria.tables import Tables, compile_program, tapes
+from rlgrok.types import Problem, Status, TestCase, Verdict
+from runtime.seeding import Stream
+
+_SHORT = {"two": 9, "four": 6}
+_LONGEST = {"two": 15, "four": 8}
+"""65,535 and 87,381 tapes: about a millisecond for an automaton."""
+_MARGIN = 2
+_NUM_RANDOM = 200
+_NUM_RANDOM_BEYOND = 2000
+_RANDOM_REACH = 5  # random tapes have 1 to 5 symbols more than the bound, or than the sequence if that is longer
+_MAX_REMEMBERED_PROBLEMS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Checks:
+    """Everything that the exhaustive verdict tries for one problem."""
+
+    family: Family
+    problem: Problem
+    alphabet: str
+    max_length: int
+    target: bytes
+    """Acceptance of every short tape by a right program, in the order of `tables.tapes`."""
+    longer: tuple[TestCase, ...]
+
+    @property
+    def num_tests(self) -> int:
+        """Short and longer tapes."""
+        return len(self.target) + len(self.longer)
+
+    @property
+    def num_accepting(self) -> int:
+        """Those to be accepted."""
+        return sum(self.target) + sum(test.expected_accepted for test in self.longer)
+
+
+def bound(problem: Problem) -> int:
+    """Every tape up to this many symbols is tried."""
+    size = FAMILIES[problem.family].size(problem.parameters)
+    return min(max(_SHORT[problem.colors], size + _MARGIN), _LONGEST[problem.colors])
+
+
+def behaviour(program: Program, alphabet: str, max_length: int) -> bytes:
+    """What a program accepts: one byte for each of `tables.tapes(alphabet, max_length)`, 1 for accepted."""
+    return compile_program(program).behaviour(alphabet, max_length)
+
+
+def target_behaviour(problem: Problem, max_length: int) -> bytes:
+    """What a right program for the problem accepts, in the same form as `behaviour`.
+
+    All ones for a transformation family: its programs accept every tape, and outputs are not part of a behaviour.
+    """
+    label = FAMILIES[problem.family].label
+    every_tape = _every_tape(ALPHABETS[problem.colors], max_length)
+    if label is None:
+        return b"\x01" * len(every_tape)
+    return bytes(label(problem.parameters, tape) for tape in every_tape)
+
+
+def verify_exhaustive(problem: Problem, text: str) -> Verdict:
+    """The verdict of every short tape and the random longer ones on a program text."""
+    checks = checks_of(problem)
+    try:
+        tables = compile_text(text)
+    except ParseError as error:
+        return unparsed_verdict(error, checks.num_tests, checks.num_accepting)
+    if checks.family.label is None:
+        return _verify_outputs(checks, tables)
+    return _verify_acceptance(checks, tables)
+
+
+def solves(program: Program, problem: Problem) -> bool:
+    """Whether a program passes the exhaustive verdict of a problem: the verdict alone, without counts."""
+    checks = checks_of(problem)
+    tables = compile_program(program)
+    if checks.family.label is None:
+        every_tape = _every_tape(checks.alphabet, checks.max_length)
+        short = all(_leaves_right_tape(checks, tables, tape) for tape in every_tape)
+        return short and all(is_passed(t, tables.simulate(t.input)) for t in checks.longer)
+    if tables.behaviour(checks.alphabet, checks.max_length) != checks.target:
+        return False
+    return all(tables.accepts(test.input) == test.expected_accepted for test in checks.longer)
+
+
+_remembered: OrderedDict[str, Checks] = OrderedDict()
+
+
+def checks_of(problem: Problem) -> Checks:
+    """What is tried for a problem; a function of its id alone, remembered for the most recent ones."""
+    checks = _remembered.get(problem.id)
+    if checks is None:
+        checks = _remembered[problem.id] = _build_checks(problem)
+        if len(_remembered) > _MAX_REMEMBERED_PROBLEMS:
+            _remembered.popitem(last=False)
+    return checks
+
+
+def _build_checks(problem: Problem) -> Checks:
+    family = FAMILIES[problem.family]
+    alphabet = ALPHABETS[problem.colors]
+    max_length = bound(problem)
+    target = target_behaviour(problem, max_length)
+    longer = tuple(
+        expected_test(family, problem.parameters, tape) for tape in _longer(problem, max_length)
+    )
+    return Checks(family, problem, alphabet, max_length, target, longer)
+
+
+def _longer(problem: Problem, max_length: int) -> list[str]:
+    """Random tapes past the bound; in every second one the sequence is planted, whole or scattered."""
+    alphabet = ALPHABETS[problem.colors]
+    size = FAMILIES[problem.family].size(problem.parameters)
+    sequence = str(problem.parameters.get("sequence", ""))
+    stream = Stream(0, "exhaustive", problem.id)
+    beyond = size + _MARGIN > max_length
+    found = []
+    for index in range(_NUM_RANDOM_BEYOND if beyond else _NUM_RANDOM):
+        length = max(max_length, size) + stream.integer(1, _RANDOM_REACH)
+        tape = list(symbols(stream, alphabet, length))
+        if index % 2 and sequence:
+            places = sorted(stream.pick(range(length), len(sequence)))
+            if index % 4 == 1:
+                first = stream.integer(0, length - len(sequence))
+                places = list(range(first, first + len(sequence)))
+            for place, symbol in zip(places, sequence, strict=True):
+                tape[place] = symbol
+        found.append("".join(tape))
+    return found
+
+
+def _verify_acceptance(checks: Checks, tables: Tables) -> Verdict:
+    """Short tapes as one comparison of big integers, longer ones one by one."""
+    short = tables.behaviour(checks.alphabet, checks.max_length)
+    accepted = [tables.accepts(test.input) for test in checks.longer]
+    wanted = [test.expected_accepted for test in checks.longer]
+    num_accepting = checks.num_accepting
+    if short == checks.target and accepted == wanted:
+        return Verdict(
+            Status.PASSED, checks.num_tests, checks.num_tests, num_accepting, num_accepting
+        )
+    seen, target = int.from_bytes(short), int.from_bytes(checks.target)
+    right = [is_so == should for is_so, should in zip(accepted, wanted, strict=True)]
+    return failed_verdict(
+        num_passed=len(short) - (seen ^ target).bit_count() + sum(right),
+        num_tests=checks.num_tests,
+        num_accepting=num_accepting,
+        num_accepting_passed=(seen & target).bit_count()
+        + sum(is_so and should for is_so, should in zip(accepted, wanted, strict=True)),
+        first=_first_wrong(checks, short, right),
+    )
+
+
+def _first_wrong(checks: Checks, short: bytes, right: list[bool]) -> str:
+    """The shortest tape on which the program is wrong, in words."""
+    for index, (is_so, should) in enumerate(zip(short, checks.target, strict=True)):
+        if is_so != should:
+            tape = _every_tape(checks.alphabet, checks.max_length)[index]
+            return first_failure(TestCase(tape, check_output=False), "" if is_so else None)
+    test = checks.longer[right.index(False)]
+    return first_failure(test, None if test.expected_accepted else "")
+
+
+def _verify_outputs(checks: Checks, tables: Tables) -> Verdict:
+    """Every tape simulated, its output compared."""
+    num_passed, first = 0, ""
+    every_tape = _every_tape(checks.alphabet, checks.max_length)
+    for tape in (*every_tape, *(test.input for test in checks.longer)):
+        if _leaves_right_tape(checks, tables, tape):
+            num_passed += 1
+        elif not first:
+            test = expected_test(checks.family, checks.problem.parameters, tape)
+            first = first_failure(test, tables.simulate(tape))
+    num = checks.num_tests
+    if num_passed == num:
+        return Verdict(Status.PASSED, num, num, num, num)
+    return failed_verdict(
+        num_passed=num_passed,
+        num_tests=num,
+        num_accepting=num,
+        num_accepting_passed=num_passed,
+        first=first,
+    )
+
+
+def _leaves_right_tape(checks: Checks, tables: Tables, tape: str) -> bool:
+    transform = checks.family.transform
+    return transform is not None and tables.simulate(tape) == transform(
+        checks.problem.parameters, tape
+    )
+
+
+@lru_cache(maxsize=16)
+def _every_tape(alphabet: str, max_length: int) -> tuple[str, ...]:
+    return tuple(tapes(alphabet, max_length))

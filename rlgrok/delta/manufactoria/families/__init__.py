@@ -1,0 +1,27 @@
+"""The families of Manufactoria: one file each, one table of all. A new family is a file, a line here, and its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rlgrok.delta.manufactoria.families import (
+    append_sequence,
+    contains_ordered,
+    contains_substring,
+    exact_sequence,
+    starts_with,
+)
+from rlgrok.delta.manufactoria.families.family import ALPHABETS, Family, FamilyKind, Parameters
+
+__all__ = ["ALPHABETS", "FAMILIES", "Family", "FamilyKind", "Parameters"]
+
+FAMILIES: Mapping[str, Family] = {
+    module.FAMILY.name: module.FAMILY
+    for module in (
+        append_sequence,
+        exact_sequence,
+        starts_with,
+        contains_substring,
+        contains_ordered,
+    )
+}

@@ -1,0 +1,77 @@
+"""What a family is: a generator of problems with its own oracle, as a record of pure functions.
+
+No base class and no registry: a family's module fills in one `Family`, and `families/__init__.py` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from rlgrok.delta.manufactoria.dsl import Program
+from runtime.seeding import Stream
+
+Parameters = Mapping[str, Any]
+"""JSON-able, and enough to rebuild everything about a problem but its tests."""
+
+ALPHABETS: Mapping[str, str] = {"two": "RB", "four": "RBYG"}
+"""Colour mode to alphabet, in enumeration order."""
+ALL_NODES = (
+    "START",
+    "END",
+    "PULLER_RB",
+    "PULLER_YG",
+    "PAINTER_RED",
+    "PAINTER_BLUE",
+    "PAINTER_YELLOW",
+    "PAINTER_GREEN",
+)
+TWO_COLOR_READERS = ("START", "END", "PULLER_RB")
+
+
+class FamilyKind(StrEnum):
+    """What a program of the family must get right."""
+
+    ACCEPT = "accept"
+    """Which tapes it accepts; what it leaves on the tape does not matter."""
+    TRANSFORM = "transform"
+    """What it leaves on the tape; it must accept every tape."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family. Every function is pure; randomness comes in as a stream.
+
+    Exactly one of `label` and `transform` is given, as `kind` says.
+    """
+
+    name: str
+    kind: FamilyKind
+    capacity: Callable[[str, Sequence[int]], int]
+    """(alphabet, lengths) -> how many parameter settings there are."""
+    nth: Callable[[str, Sequence[int], int], Parameters]
+    """(alphabet, lengths, index) -> the setting at a position of the enumeration order, from 0."""
+    key: Callable[[Parameters], str]
+    """The setting as text; two settings with the same key are the same problem."""
+    size: Callable[[Parameters], int]
+    """Length of the longest minimal tape that decides the problem; also the stratum of the held-out split."""
+    own_inputs: Callable[[Parameters, str, Stream], list[str]]
+    """(parameters, alphabet, stream) -> the family's own test inputs, in the order of the specification."""
+    title: Callable[[Parameters], str]
+    criteria: Callable[[Parameters], str]
+    """What the program must do, for the prompt; the sentence about two colours is added elsewhere."""
+    solution: Callable[[Parameters, str], Program]
+    """(parameters, alphabet) -> a right program, in canonical form."""
+    available_nodes: Callable[[str], tuple[str, ...]]
+    """(colors) -> the node kinds listed in the problem record; informative, never enforced."""
+    label: Callable[[Parameters, str], bool] | None = None
+    """For `accept`: whether a tape must be accepted."""
+    transform: Callable[[Parameters, str], str] | None = None
+    """For `transform`: the tape that must be left."""
+
+    def enumerate(self, alphabet: str, lengths: Sequence[int]) -> Iterator[Parameters]:
+        """Every setting, in enumeration order."""
+        for index in range(self.capacity(alphabet, lengths)):
+            yield self.nth(alphabet, lengths, index)

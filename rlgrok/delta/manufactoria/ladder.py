@@ -1,0 +1,143 @@
+"""Ladder tests: training tests that pay for every right edge and that no nearly right program passes.
+
+Accepting tests are the pattern (the shortest accepted tape), three tapes a state that leave the pattern's path by one
+edge and find back, and mixed ones. As many rejecting tests are stratified by how far they get along the path, 6 : 3 : 6
+over the deepest, the next and all shorter ones, and each symbol of the pattern is substituted once. Then tapes are
+added until every wrong program within two wrong edges of the oracle fails some test; where pairs of edges are too
+many they are drawn instead of enumerated. Works for every family whose oracle is a finite automaton.
+
+Source:
+    Our own measurements (docs/methods/ladder.md): with the benchmark's tests a policy reached high full-pass rates with
+    programs that were wrong on other tapes, and with loosely chosen ones it got stuck one state short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from rlgrok.delta.manufactoria.families.family import Family, Parameters
+from rlgrok.delta.manufactoria.families.sequences import spread
+from rlgrok.delta.manufactoria.generator import expected_test
+from rlgrok.delta.manufactoria.mutants import Changes, drawn_mutants, mutants, num_mutants
+from rlgrok.delta.manufactoria.oracle_path import OraclePath, distinguishing_tape
+from rlgrok.delta.manufactoria.tables import encode
+from rlgrok.types import TestCase
+from runtime.seeding import Stream
+
+PER_STATE = 3
+NUM_MIXED = 3
+STRATA = (6, 3, 6)
+"""Weights of the rejecting tests by depth: deepest, one less, all shorter."""
+INTERIOR_SHARE = 0.15
+"""Share of the rejecting tests that also leave the path on the way; the rest does so at the end only."""
+MAX_TAIL = 5
+_ATTEMPTS = 60  # draws for one more new tape of a kind, before giving up: some kinds have few
+_MAX_ENUMERATED = 4000  # pairs of wrong edges; all two-colour patterns up to six symbols have fewer
+_NUM_DRAWN = 1000
+
+
+def ladder_tests(
+    family: Family, parameters: Parameters, alphabet: str, stream: Stream
+) -> tuple[TestCase, ...]:
+    """The tests of one problem: accepting, rejecting, then what was added against nearly right programs.
+
+    Raises:
+        ValueError: the family's oracle is not a finite automaton in canonical form.
+    """
+    path = OraclePath(family.solution(parameters, alphabet), alphabet)
+    accepting = _accepting(path, stream)
+    rejecting = _rejecting(path, stream, PER_STATE * len(path.pattern) + NUM_MIXED + 1)
+    rejecting += [tape for tape in _substituted(path, stream) if tape not in rejecting]
+    chosen = [*accepting, *rejecting]
+    chosen += _repairs(path, chosen, stream)
+    return tuple(expected_test(family, parameters, tape) for tape in chosen)
+
+
+def _accepting(path: OraclePath, stream: Stream) -> list[str]:
+    """The pattern, three detours a state, and mixed tapes up to the full number."""
+    chosen = [path.pattern]
+    for position in range(len(path.pattern)):
+        detours = [tape for tape in path.detours(position, stream) if tape not in chosen]
+        chosen += detours[:PER_STATE]
+    wanted = PER_STATE * len(path.pattern) + NUM_MIXED + 1
+    for _ in range(_ATTEMPTS):
+        if len(chosen) >= wanted:
+            break
+        tape = path.walk(len(path.pattern), 0.5, stream) + spread(
+            stream, path.alphabet, 0, MAX_TAIL
+        )
+        if path.accepts(tape) and tape not in chosen:
+            chosen.append(tape)
+    return chosen
+
+
+def _rejecting(path: OraclePath, stream: Stream, count: int) -> list[str]:
+    """Rejected tapes in the proportions of `STRATA`; a stratum with too few tapes leaves its share to the others."""
+    deepest = path.deepest
+    strata = [[deepest], [deepest - 1], list(range(deepest - 1))]
+    plan = [depths for depths, n in zip(strata, _shares(count), strict=True) for _ in range(n)]
+    chosen: list[str] = []
+    for depths in [*plan, *([list(range(deepest + 1))] * count)]:
+        usable = [depth for depth in depths if depth >= 0] or [deepest]
+        for _ in range(_ATTEMPTS if len(chosen) < count else 0):
+            tape = _rejected_tape(path, stream.choice(usable), stream)
+            if not path.accepts(tape) and tape not in chosen:
+                chosen.append(tape)
+                break
+    return chosen
+
+
+def _rejected_tape(path: OraclePath, depth: int, stream: Stream) -> str:
+    """A tape that follows the pattern to a depth and gets no further; it may still be accepted where it ends."""
+    probability = 0.5 if stream.bernoulli(INTERIOR_SHARE) else 0.0
+    walked = path.walk(depth, probability, stream)
+    return walked + path.tail(path.after(walked), depth, stream)
+
+
+def _substituted(path: OraclePath, stream: Stream) -> list[str]:
+    """The pattern with each symbol in turn replaced by a random other one, where that is rejected."""
+    pattern = path.pattern
+    found = []
+    for position, symbol in enumerate(pattern):
+        other = stream.choice(path.alphabet.replace(symbol, ""))
+        tape = pattern[:position] + other + pattern[position + 1 :]
+        if not path.accepts(tape):
+            found.append(tape)
+    return found
+
+
+def _repairs(path: OraclePath, chosen: list[str], stream: Stream) -> list[str]:
+    """Tapes that fail every wrong program within two wrong edges that passes all tapes chosen so far.
+
+    Each is the shortest tape that tells the program from the oracle, and serves for the programs after it too.
+    """
+    wanted = [(encode(tape) or b"", path.accepts(tape)) for tape in chosen]
+    added = []
+    for changes in _nearly_right(path, stream):
+        mutant = path.mutator.mutant(changes)
+        if mutant is None or any(mutant.accepts_codes(codes) != label for codes, label in wanted):
+            continue
+        tape = distinguishing_tape(mutant, path.automaton, path.alphabet)
+        if tape is not None:
+            added.append(tape)
+            wanted.append((encode(tape) or b"", path.accepts(tape)))
+    return added
+
+
+def _nearly_right(path: OraclePath, stream: Stream) -> Iterator[Changes]:
+    """One wrong edge, then two: all of them, or some drawn ones where there are too many."""
+    program = path.mutator.program
+    if num_mutants(program, 2) <= _MAX_ENUMERATED:
+        return chain(mutants(program, 1), mutants(program, 2))
+    return chain(mutants(program, 1), drawn_mutants(program, 2, _NUM_DRAWN, stream))
+
+
+def _shares(count: int) -> list[int]:
+    """A count split by `STRATA`, largest remainders first."""
+    exact = [count * weight / sum(STRATA) for weight in STRATA]
+    shares = [int(share) for share in exact]
+    order = sorted(range(len(STRATA)), key=lambda index: shares[index] - exact[index])
+    for index in order[: count - sum(shares)]:
+        shares[index] += 1
+    return shares

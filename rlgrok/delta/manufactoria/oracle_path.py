@@ -1,0 +1,191 @@
+"""The shortest way to acceptance through an oracle's automaton, and tapes that leave it.
+
+A *position* counts matched symbols of the pattern, the shortest accepted tape; the *depth* of a state is its distance
+from the start, and the depth of a tape that of the deepest state it visits. Pure graph walks; which tapes make good
+tests is decided in `ladder.py`.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from rlgrok.delta.manufactoria.dsl import EMPTY, Program
+from rlgrok.delta.manufactoria.mutants import Change, Mutator, wrong_targets
+from rlgrok.delta.manufactoria.tables import SYMBOLS, Automaton, encode
+from runtime.seeding import Stream
+
+_MAX_REPEATS = 4
+_TAIL = 5
+
+
+class OraclePath:
+    """The automaton of a right program seen from its shortest accepted tape.
+
+    Args:
+        program: canonical; acceptance must not depend on painters.
+        alphabet: symbols of the tapes.
+
+    Raises:
+        ValueError: the program is no finite automaton, or accepts nothing, or accepts the empty tape.
+    """
+
+    def __init__(self, program: Program, alphabet: str) -> None:
+        self.mutator = Mutator(program)
+        self.automaton = self.mutator.automaton
+        self.alphabet = alphabet
+        self._codes = {symbol: SYMBOLS.index(symbol) for symbol in alphabet}
+        self.accept = len(self.automaton.moves) - 2 * len(SYMBOLS)
+        self.reject = len(self.automaton.moves) - len(SYMBOLS)
+        pattern = self.completion(self.automaton.start)
+        if not pattern:
+            raise ValueError("the oracle must reject the empty tape and accept some other")
+        self.pattern = pattern
+        self.states = [self.after(pattern[:end]) for end in range(len(pattern) + 1)]
+
+    def after(self, tape: str, state: int | None = None) -> int:
+        """The state after a tape, from the start or from a state."""
+        current = self.automaton.start if state is None else state
+        for symbol in tape:
+            current = self.automaton.moves[current + self._codes[symbol]]
+        return current
+
+    def accepts(self, tape: str) -> bool:
+        """Whether the oracle accepts a tape."""
+        return self.automaton.accepting[self.after(tape)] == 1
+
+    @cached_property
+    def depths(self) -> dict[int, int]:
+        """Distance from the start of every live state; accept and reject have none."""
+        found = {self.automaton.start: 0}
+        for state in (queue := [self.automaton.start]):
+            for symbol in self.alphabet:
+                target = self.after(symbol, state)
+                if target not in found and target not in (self.accept, self.reject):
+                    found[target] = found[state] + 1
+                    queue.append(target)
+        return found
+
+    @property
+    def deepest(self) -> int:
+        """The greatest depth of a tape that is not yet accepted for good."""
+        return max(self.depths.values())
+
+    def completion(self, state: int) -> str | None:
+        """The shortest tape that is accepted from a state, first in alphabet order; None if there is none."""
+        return self._shortest(state, lambda reached: self.automaton.accepting[reached] == 1)
+
+    def way(self, state: int, goal: int) -> str | None:
+        """The shortest tape from one state to another; None if there is none."""
+        return self._shortest(state, lambda reached: reached == goal)
+
+    def detours(self, position: int, stream: Stream) -> list[str]:
+        """Accepted tapes that leave the path by one edge at a position and find back, most telling first.
+
+        The most telling tape is the one that the most wrong targets of that edge would reject. Edges of the position
+        take turns; an edge that rejects for good gives nothing.
+        """
+        before, state = self.pattern[:position], self.states[position]
+        by_edge = []
+        for symbol in stream.shuffled(self.alphabet):
+            away = self.after(symbol, state)
+            onward = position < len(self.pattern) and symbol == self.pattern[position]
+            if onward or away in (self.accept, self.reject):
+                continue
+            words = [symbol * n for n in range(1, _MAX_REPEATS + 1)]
+            words += [symbol + second for second in self.alphabet if second != symbol]
+            tapes = []
+            for word in words:
+                rest = self.completion(self.after(word, state))
+                if rest is not None:
+                    tapes.append(before + word + rest)
+            unique = stream.shuffled(list(dict.fromkeys(tapes)))
+            unique.sort(key=lambda tape: (-self._kills(tape, state, symbol), len(tape)))
+            by_edge.append(unique)
+        rounds = range(max(map(len, by_edge), default=0))
+        return [tapes[turn] for turn in rounds for tapes in by_edge if turn < len(tapes)]
+
+    def walk(self, position: int, probability: float, stream: Stream) -> str:
+        """The pattern up to a position; before each step, with a probability, a loop back to the same state."""
+        parts = []
+        for step in range(position):
+            if stream.bernoulli(probability):
+                parts.append(self._loop(self.states[step], stream))
+            parts.append(self.pattern[step])
+        return "".join(parts)
+
+    def tail(self, state: int, depth: int, stream: Stream) -> str:
+        """Up to five random symbols that neither accept for good nor get deeper than a depth."""
+        parts = []
+        for _ in range(stream.integer(0, _TAIL)):
+            allowed = [s for s in self.alphabet if self._stays(self.after(s, state), depth)]
+            if not allowed:
+                break
+            symbol = stream.choice(allowed)
+            parts.append(symbol)
+            state = self.after(symbol, state)
+        return "".join(parts)
+
+    def _stays(self, state: int, depth: int) -> bool:
+        return state == self.reject or self.depths.get(state, depth + 1) <= depth
+
+    def _loop(self, state: int, stream: Stream) -> str:
+        """A word that leaves a state by a random edge and comes back the shortest way; empty if none does."""
+        words = []
+        for symbol in self.alphabet:
+            back = self.way(self.after(symbol, state), state)
+            if back is not None:
+                words.append(symbol + back)
+        return stream.choice(words) * stream.integer(1, 2) if words else ""
+
+    def _shortest(self, state: int, is_goal) -> str | None:  # noqa: ANN001 - a predicate of states
+        ways = {state: ""}
+        for current in (queue := [state]):
+            if is_goal(current):
+                return ways[current]
+            for symbol in self.alphabet if current not in (self.accept, self.reject) else "":
+                target = self.after(symbol, current)
+                if target not in ways:
+                    ways[target] = ways[current] + symbol
+                    queue.append(target)
+        return None
+
+    def _kills(self, tape: str, state: int, symbol: str) -> int:
+        """How many wrong targets of the edge taken on a symbol in a state make the program reject the tape."""
+        codes = encode(tape)
+        node, edge = self._edge(state, symbol)
+        killed = 0
+        for target in wrong_targets(self.mutator.program, node, edge):
+            mutant = self.mutator.mutant([Change(node, edge, target)])
+            killed += mutant is not None and codes is not None and not mutant.accepts_codes(codes)
+        return killed
+
+    def _edge(self, state: int, symbol: str) -> tuple[int, int]:
+        """Node and edge position of the route that a symbol takes from a state, past `[EMPTY]` routes."""
+        nodes = self.mutator.program.nodes
+        position = state // len(SYMBOLS) + 1  # START is the first node
+        while True:
+            conditions = [edge.condition for edge in nodes[position].edges]
+            if symbol in conditions:
+                return position, conditions.index(symbol)
+            following = nodes[position].edges[conditions.index(EMPTY)].target
+            position = next(i for i, node in enumerate(nodes) if node.name == following)
+
+
+def distinguishing_tape(one: Automaton, other: Automaton, alphabet: str) -> str | None:
+    """The shortest tape, first in alphabet order, that exactly one of two automata accepts; None if they agree on all.
+
+    Source:
+        Breadth-first search of the product automaton; Hopcroft and Karp (1971) decide the same question.
+    """
+    codes = [(symbol, SYMBOLS.index(symbol)) for symbol in alphabet]
+    ways = {(one.start, other.start): ""}
+    for pair in (queue := list(ways)):
+        first, second = pair
+        if one.accepting[first] != other.accepting[second]:
+            return ways[pair]
+        for symbol, code in codes:
+            target = (one.moves[first + code], other.moves[second + code])
+            if target not in ways:
+                ways[target] = ways[pair] + symbol
+                queue.append(target)
+    return None

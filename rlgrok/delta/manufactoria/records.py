@@ -1,0 +1,124 @@
+"""Records of the verification API: what comes in is checked field by field, what goes out is plain data.
+
+Field names, types and defaults are those of delta-manufactoria.md, section 4; `pass_rate` and `full_pass` are added.
+Types are taken literally: a number is not a text, 1 is not true. Unknown fields are ignored, as the reference does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rlgrok.delta.manufactoria.judge import Judgement, TestResult, judge
+from rlgrok.types import TestCase
+
+_TEST_FIELDS: Mapping[str, tuple[type, object]] = {
+    "expected_output": (str, ""),
+    "expected_accepted": (bool, True),
+    "check_output": (bool, True),
+    "description": (str, ""),
+}
+"""Optional fields of a test: type and default. `input` is the only required one."""
+_TYPE_WORDS = {str: "a string", bool: "true or false", list: "a list", dict: "an object"}
+
+
+class RecordError(Exception):
+    """A record that cannot be judged.
+
+    Args:
+        field: path of the offending field, such as `test_cases[3].input`; empty for the record as a whole.
+        what: what is wrong with it.
+    """
+
+    def __init__(self, field: str, what: str) -> None:
+        self.field = field
+        self.what = what
+        super().__init__(f"{field}: {what}" if field else what)
+
+
+def judge_record(record: object, *, strict: bool = False) -> dict[str, Any]:
+    """The response to one request, as JSON-able data.
+
+    Args:
+        record: a decoded request; anything else is an error, not a crash.
+        strict: as in `machine.run`.
+
+    Returns:
+        `valid`, `all_passed`, `results`, `pass_rate`, `full_pass`, and `message` when the program does not parse.
+
+    Raises:
+        RecordError: the first field that is missing or of the wrong type.
+    """
+    text, tests = read_record(record)
+    return response(judge(text, tests, strict=strict, keep_paths=True))
+
+
+def read_record(record: object) -> tuple[str, list[TestCase]]:
+    """The program text and the tests of a request.
+
+    Raises:
+        RecordError: the first field that is missing or of the wrong type.
+    """
+    request = _typed(record, dict, "")
+    text = _required(request, "dsl", str, "dsl")
+    cases = _required(request, "test_cases", list, "test_cases")
+    limit = request.get("max_execution_time", 1.0)  # accepted and never used (P10)
+    if isinstance(limit, bool) or not isinstance(limit, int | float):
+        raise RecordError("max_execution_time", f"expected a number, got {_shown(limit)}")
+    return text, [_read_test(case, f"test_cases[{index}]") for index, case in enumerate(cases)]
+
+
+def response(judgement: Judgement) -> dict[str, Any]:
+    """A judgement as the API's response."""
+    data: dict[str, Any] = {
+        "valid": judgement.valid,
+        "all_passed": judgement.all_passed,
+        "results": [_result(result) for result in judgement.results],
+        "pass_rate": judgement.pass_rate,
+        "full_pass": judgement.full_pass,
+    }
+    if judgement.message is not None:
+        data["message"] = judgement.message
+    return data
+
+
+def _result(result: TestResult) -> dict[str, Any]:
+    return {
+        "input": result.input,
+        "expected_output": result.expected_output,
+        "actual_output": result.actual_output,
+        "expected_accepted": result.expected_accepted,
+        "actual_accepted": result.actual_accepted,
+        "check_output": result.check_output,
+        "passed": result.passed,
+        "path": list(result.path),
+        "rejection_reason": result.rejection_reason,
+        "description": result.description,
+    }
+
+
+def _read_test(case: object, where: str) -> TestCase:
+    fields = _typed(case, dict, where)
+    tape = _required(fields, "input", str, f"{where}.input")
+    optional = {
+        name: _typed(fields[name], kind, f"{where}.{name}") if name in fields else default
+        for name, (kind, default) in _TEST_FIELDS.items()
+    }
+    return TestCase(input=tape, **optional)
+
+
+def _required(fields: Mapping[str, Any], name: str, kind: type, where: str) -> Any:  # noqa: ANN401 - of type kind
+    if name not in fields:
+        raise RecordError(where, "missing")
+    return _typed(fields[name], kind, where)
+
+
+def _typed(value: object, kind: type, where: str) -> Any:  # noqa: ANN401 - of type kind
+    if not isinstance(value, kind):
+        raise RecordError(where, f"expected {_TYPE_WORDS[kind]}, got {_shown(value)}")
+    return value
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:40] + "..."

@@ -1,0 +1,267 @@
+"""A program compiled for speed: the same verdict as `machine.run`, without the path.
+
+Two forms. `simulate` runs any program on integer node numbers. Where no painter can be followed by a puller (every
+accept family's programs), acceptance is that of a finite automaton: a table of state and symbol, in which chains of
+`[EMPTY]` routes and endless loops are already resolved. The automaton ignores the limit on visits, so it is used only
+for tapes short enough that the limit cannot matter. What surprises: a symbol that a puller does not take leads along
+`[EMPTY]` without being consumed, so a character outside R B Y G behaves as the end of the tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rlgrok.delta.manufactoria.dsl import (
+    EMPTY,
+    END_NAME,
+    END_TARGET,
+    NEXT,
+    NONE_TARGET,
+    PAINTER_COLORS,
+    PULLER_COLORS,
+    START_NAME,
+    Node,
+    Program,
+)
+
+SYMBOLS = "RBYG"
+MAX_VISITS = 1000
+"""Nodes that a run may visit (delta-manufactoria.md, section 2)."""
+_ACCEPT, _REJECT = -1, -2
+_MAX_AUTOMATON_NODES = 250  # states then fit a byte, and resolving chains of routes stays quick
+_MAX_TRANSLATED_STATES = 256  # `bytes.translate` maps single bytes
+_WIDTH = len(SYMBOLS)
+_CODES = {symbol: code for code, symbol in enumerate(SYMBOLS)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Automaton:
+    """Acceptance as a table.
+
+    States are numbered in steps of four, so that `moves[state + code]` is the next state, itself ready for the next
+    symbol; the last two states are accept and reject, which every symbol keeps.
+    """
+
+    start: int
+    moves: tuple[int, ...]
+    accepting: bytes
+    """Indexed by state: 1 where a tape that ends here is accepted."""
+    max_length: int
+    """Longest tape for which the limit on visits cannot matter."""
+
+    def accepts_codes(self, codes: bytes) -> bool:
+        """Acceptance of a tape given as symbol codes, at most `max_length` of them."""
+        state = self.start
+        moves = self.moves
+        for code in codes:
+            state = moves[state + code]
+        return self.accepting[state] == 1
+
+    def behaviour(self, alphabet: str, max_length: int) -> bytes:
+        """One byte a tape, 1 for accepted, in the order of `tapes(alphabet, max_length)`.
+
+        All tapes of a length are stepped at once: their states are one byte string, and a symbol is a translation.
+        """
+        return stepped(self.steps(alphabet), self.start // _WIDTH, self.finals(), max_length)
+
+    def steps(self, alphabet: str) -> list[bytes]:
+        """For each symbol, the next state of every state as a translation table; states numbered by ones here."""
+        states = range(0, len(self.moves), _WIDTH)
+        padding = bytes(_MAX_TRANSLATED_STATES - len(states))
+        return [
+            bytes([self.moves[state + _CODES[symbol]] // _WIDTH for state in states]) + padding
+            for symbol in alphabet
+        ]
+
+    def finals(self) -> bytes:
+        """1 for every state in which the end of the tape is accepted, as a translation table."""
+        return self.accepting[::_WIDTH].ljust(_MAX_TRANSLATED_STATES, b"\0")
+
+
+class Tables:
+    """A compiled program.
+
+    Args:
+        program: a parsed program.
+        strict: read the target `END` as the END node, unless a node of that name is declared.
+    """
+
+    __slots__ = ("_empties", "_nexts", "_paints", "_pulls", "_start", "automaton")
+
+    def __init__(self, program: Program, strict: bool = False) -> None:
+        numbers = {node.name: index for index, node in enumerate(program.nodes)}
+        numbers[END_NAME] = _ACCEPT
+        numbers[NONE_TARGET] = _REJECT  # also when a node is declared with that name: it never runs
+        if strict:
+            numbers.setdefault(END_TARGET, _ACCEPT)
+        self._pulls: list[Mapping[str, int] | None] = []
+        self._empties: list[int] = []
+        self._nexts: list[int] = []
+        self._paints: list[str] = []
+        for node in program.nodes:
+            routes = _first_routes(node, numbers)
+            colors = PULLER_COLORS.get(node.kind)
+            pulls = None if colors is None else {c: routes.get(c, _REJECT) for c in colors}
+            self._pulls.append(pulls)
+            self._empties.append(routes.get(EMPTY, _REJECT))
+            self._nexts.append(routes.get(NEXT, _REJECT))
+            self._paints.append(PAINTER_COLORS.get(node.kind, ""))
+        self._start = numbers[START_NAME]
+        self.automaton = self._build_automaton()
+
+    def accepts(self, tape: str) -> bool:
+        """Whether the program accepts the tape within the limit."""
+        automaton = self.automaton
+        if automaton is not None and len(tape) <= automaton.max_length:
+            codes = encode(tape)
+            if codes is not None:
+                return automaton.accepts_codes(codes)
+        return self.simulate(tape) is not None
+
+    def simulate(self, tape: str) -> str | None:
+        """The final tape of an accepted run, None for a rejected one."""
+        pulls, empties, nexts, paints = self._pulls, self._empties, self._nexts, self._paints
+        symbols = list(tape)
+        front = 0
+        current = self._start
+        for _ in range(MAX_VISITS):
+            if current < 0:
+                return "".join(symbols[front:]) if current == _ACCEPT else None
+            routes = pulls[current]
+            if routes is None:
+                if paints[current]:
+                    symbols.append(paints[current])
+                current = nexts[current]
+            elif front < len(symbols) and (target := routes.get(symbols[front])) is not None:
+                front += 1
+                current = target
+            else:
+                current = empties[current]
+        return None
+
+    def behaviour(self, alphabet: str, max_length: int) -> bytes:
+        """One byte a tape, 1 for accepted, in the order of `tapes(alphabet, max_length)`."""
+        automaton = self.automaton
+        if automaton is not None and max_length <= automaton.max_length:
+            return automaton.behaviour(alphabet, max_length)
+        return bytes(self.accepts(tape) for tape in tapes(alphabet, max_length))
+
+    def _build_automaton(self) -> Automaton | None:
+        """The table, or None when a painter can be followed by a puller (acceptance then depends on what it paints)."""
+        if len(self._nexts) > _MAX_AUTOMATON_NODES:
+            return None
+        reachable = self._reachable()
+        for node in reachable:
+            if self._paints[node] and self._pass(node)[0] >= 0:
+                return None
+        pullers = [node for node in reachable if self._pulls[node] is not None]
+        index = {node: position * _WIDTH for position, node in enumerate(pullers)}
+        index[_ACCEPT], index[_REJECT] = len(pullers) * _WIDTH, (len(pullers) + 1) * _WIDTH
+        moves: list[int] = []
+        accepting = bytearray((len(pullers) + 2) * _WIDTH)
+        accepting[index[_ACCEPT]] = 1
+        longest = 1
+        for puller in pullers:
+            for symbol in SYMBOLS:
+                state, visits = self._settle(puller, symbol)
+                moves.append(index[state])
+                longest = max(longest, visits)
+            state, visits = self._settle(puller, EMPTY)
+            accepting[index[puller]] = state == _ACCEPT
+            longest = max(longest, visits)
+        moves += [index[_ACCEPT]] * _WIDTH + [index[_REJECT]] * _WIDTH
+        start, visits = self._pass(self._start)
+        max_length = (MAX_VISITS - visits - longest - 1) // longest
+        if max_length < 0:
+            return None
+        return Automaton(index[start], tuple(moves), bytes(accepting), max_length)
+
+    def _settle(self, puller: int, symbol: str) -> tuple[int, int]:
+        """Where a puller leads on a front symbol (or `EMPTY`): a puller after consuming it, accept or reject.
+
+        Also an upper bound on the nodes visited on the way.
+        """
+        current, visits = puller, 0
+        seen: set[int] = set()
+        while current >= 0 and current not in seen:
+            seen.add(current)
+            routes = self._pulls[current]
+            taken = routes is not None and symbol in routes
+            target = routes[symbol] if taken and routes is not None else self._empties[current]
+            current, passed = self._pass(target)
+            visits += 1 + passed
+            if taken:
+                return current, visits
+        return (current, visits) if current < 0 else (_REJECT, visits)
+
+    def _pass(self, node: int) -> tuple[int, int]:
+        """Follow START and painters to a puller, accept or reject, and count them; an endless loop rejects."""
+        visits = 0
+        while node >= 0 and self._pulls[node] is None:
+            visits += 1
+            if visits > len(self._nexts):
+                return _REJECT, visits
+            node = self._nexts[node]
+        return node, visits
+
+    def _reachable(self) -> list[int]:
+        """The nodes that some tape could visit, START first, without accept and reject."""
+        found = [self._start]
+        for current in found:
+            routes = self._pulls[current]
+            if routes is None:
+                targets = [self._nexts[current]]
+            else:
+                targets = [*routes.values(), self._empties[current]]
+            found.extend(
+                target for target in dict.fromkeys(targets) if target >= 0 and target not in found
+            )
+        return found
+
+
+@lru_cache(maxsize=4096)
+def compile_program(program: Program, strict: bool = False) -> Tables:
+    """The compiled form of a program, remembered for the most recent ones."""
+    return Tables(program, strict)
+
+
+def encode(tape: str) -> bytes | None:
+    """Symbol codes of a tape over R B Y G; None when it holds anything else."""
+    try:
+        return bytes([_CODES[symbol] for symbol in tape])
+    except KeyError:
+        return None
+
+
+def stepped(steps: Sequence[bytes], start: int, finals: bytes, max_length: int) -> bytes:
+    """Acceptance of every tape up to a length, from translation tables; see `Automaton.behaviour`."""
+    level = bytes([start])
+    levels = [level]
+    for _ in range(max_length):
+        level = b"".join([level.translate(step) for step in steps])
+        levels.append(level)
+    return b"".join(levels).translate(finals)
+
+
+def tapes(alphabet: str, max_length: int) -> Iterator[str]:
+    """Every tape up to a length: shorter first, and within a length the *last* symbol varies slowest."""
+    level: Sequence[str] = ("",)
+    yield ""
+    for _ in range(max_length):
+        level = [tape + symbol for symbol in alphabet for tape in level]
+        yield from level
+
+
+def num_tapes(alphabet: str, max_length: int) -> int:
+    """How many tapes `tapes` yields."""
+    return sum(len(alphabet) ** length for length in range(max_length + 1))
+
+
+def _first_routes(node: Node, numbers: Mapping[str, int]) -> dict[str, int]:
+    """Condition to node number, the first of repeated conditions; unknown names reject."""
+    routes: dict[str, int] = {}
+    for condition, target in node.edges:
+        routes.setdefault(condition, numbers.get(target, _REJECT))
+    return routes

@@ -1,0 +1,106 @@
+"""Judging records in bulk: the pure core of `toolkit rl verify`, one line in, one line out, nothing kept.
+
+A record is `{"dsl": ..., "test_cases": [...]}` with the fields of the scope's verification API. A malformed record
+does not stop the batch: its own output line says what is wrong, with the line number and the field, and it is counted.
+What to make of the counts (an exit code) is the caller's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from rlgrok.delta.manufactoria.records import RecordError, judge_record
+from runtime.errors import InputError
+
+_JUDGES: Mapping[str, Callable[[object], dict[str, Any]]] = {"manufactoria": judge_record}
+"""Scope to the judge of one decoded record."""
+
+
+@dataclass(frozen=True)
+class VerifyCounts:
+    """What became of a batch. Blank lines are not records."""
+
+    num_records: int = 0
+    num_full_pass: int = 0
+    num_invalid: int = 0
+    """Records whose program does not parse."""
+    num_malformed: int = 0
+    """Lines that are not a record at all; these and only these are the caller's mistake."""
+
+
+def verify_lines(
+    lines: Iterable[str | bytes], write: Callable[[str], object], *, scope: str
+) -> VerifyCounts:
+    """Judge one JSON record a line and write one JSON line for each, in order.
+
+    Args:
+        lines: as read from a file, line breaks included or not; bytes are read as UTF-8.
+        write: receives each output line, without a line break.
+        scope: whose records they are.
+
+    Returns:
+        Counts over the whole batch.
+
+    Raises:
+        InputError: an unknown scope. Never for a bad record.
+    """
+    judge = _judge_of(scope)
+    records = passed = invalid = malformed = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        records += 1
+        try:
+            result = judge(_decode(line))
+        except RecordError as error:
+            result = malformed_result(number, error)
+            malformed += 1
+        else:
+            passed += bool(result["full_pass"])
+            invalid += not result["valid"]
+        write(json.dumps(result))
+    return VerifyCounts(records, passed, invalid, malformed)
+
+
+def malformed_result(line: int, error: RecordError) -> dict[str, Any]:
+    """The output line of something that is not a record: nothing passed, and where the mistake is."""
+    return {
+        "valid": False,
+        "all_passed": False,
+        "results": [],
+        "pass_rate": 0.0,
+        "full_pass": False,
+        "message": f"Record Error: line {line}: {error}",
+        "error": {"line": line, "field": error.field, "what": error.what},
+    }
+
+
+def _judge_of(scope: str) -> Callable[[object], dict[str, Any]]:
+    if scope in _JUDGES:
+        return _JUDGES[scope]
+    near = get_close_matches(scope, _JUDGES, n=1)
+    raise InputError(
+        "unknown scope",
+        got=scope,
+        expected=", ".join(_JUDGES),
+        where="--scope",
+        hint=f"did you mean {near[0]}?" if near else None,
+    )
+
+
+def _decode(line: str | bytes) -> object:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise RecordError("", f"not JSON: {error.msg} at column {error.colno}") from error
+    except UnicodeDecodeError as error:
+        raise RecordError("", f"not UTF-8: {error.reason} at byte {error.start + 1}") from error
+    except (
+        RecursionError,
+        ValueError,
+    ) as error:  # nested too deeply, or a number of thousands of digits
+        raise RecordError("", f"not usable JSON: {type(error).__name__}") from error
