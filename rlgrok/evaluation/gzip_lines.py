@@ -69,7 +69,9 @@ def read_lines(path: Path) -> Lines:
         raise InputError(f"cannot be read: {error.strerror or error}", where=path) from error
     text, is_torn = _decompress(data, path)
     records = []
-    for number, line in enumerate(text.split("\n"), start=1):  # not splitlines: texts may hold U+2028
+    for number, line in enumerate(
+        text.split("\n"), start=1
+    ):  # not splitlines: texts may hold U+2028
         if not line:
             continue
         try:

@@ -1,0 +1,241 @@
+"""`toolkit rl eval`, top to bottom: problems, policy, draws, verdicts, pass@k, files. Also the end of a training run.
+
+Orchestration only: drawing and judging are in `evaluation/measure.py`, counting in `evaluation/counts.py`, the
+statistics in `passk.py`. What surprises: draws are kept outside the evaluation's own run folder, so that a later
+evaluation of the same policy on the same prompts adds to them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rlgrok.config import EvalConfig, EvaluationConfig, PolicyConfig
+from rlgrok.delta import SCOPES
+from rlgrok.evaluation.counts import accuracy, as_record, pass_at_k_table
+from rlgrok.evaluation.gzip_lines import encode_lines
+from rlgrok.evaluation.measure import DrawSettings, Measured, measure
+from rlgrok.policy import Policy, load_policy
+from rlgrok.types import DataSet, Problem, Scope
+from runtime.devices import DeviceClaim
+from runtime.errors import ConfigError
+from runtime.metrics import make_trackers
+from runtime.progress import TrainingView
+from runtime.run import Run
+from runtime.seeding import Stream
+from runtime.storage import atomic_write_bytes, atomic_write_json, content_hash, to_json
+
+RESULTS = "evaluation.json"
+"""Per policy: accuracies, pass@k and every problem's counts (docs/summary.md)."""
+FORMAT = 1
+
+
+def evaluate(
+    config: EvalConfig,
+    *,
+    run: Run,
+    view: TrainingView,
+    claim: DeviceClaim,
+    policy: Policy | None = None,
+    base: Policy | None = None,
+    draws_folder: Path | None = None,
+) -> dict[str, Any]:
+    """Evaluate a policy on the held-out problems, or on all of them when none is held out.
+
+    Args:
+        config: checked.
+        run: created; receives `evaluation.json`, `rollouts.jsonl.gz`, `summary.json`, figures and `report.html`.
+        view: shows progress.
+        claim: the device and the threads.
+        policy: loaded already; None: loaded from `config.policy.source`.
+        base: another policy to compare with, measured the same way.
+        draws_folder: where draws are kept between calls; None: `draws` in the folder of all runs.
+
+    Returns:
+        The summary, as written to `summary.json`.
+
+    Raises:
+        ConfigError: `policy.source=reference`, which only a training run can build.
+        InputError: the policy cannot be loaded, or the kept draws are damaged or in use.
+    """
+    import torch
+
+    torch.set_num_threads(claim.threads)
+    scope = SCOPES[config.data.scope]
+    data = _build(config, scope)
+    problems = data.heldout or data.train
+    run.record_data("problems", content_hash(to_json([asdict(problem) for problem in problems])))
+    policies = {"policy": policy or _load(config.policy, claim.device)}
+    if base is not None:
+        policies = {"base": base, **policies}
+    summary = {
+        "data": data.name,
+        "split": "heldout" if data.heldout else "train",
+        "seed": config.seed,
+        **evaluate_policies(
+            policies,
+            problems,
+            run=run,
+            scope=scope,
+            settings=config.evaluation,
+            max_new_tokens=config.policy.max_new_tokens,
+            seed=config.seed,
+            view=view,
+            draws_folder=draws_folder or runs_root(run.path) / "draws",
+            rollouts="rollouts.jsonl.gz",
+        ),
+    }
+    summary["wall_s"], summary["cpu_s"] = (round(seconds, 3) for seconds in run.clock())
+    _track(config, run, summary)
+    run.write_summary(summary)
+    from rlgrok.report import build_report
+
+    with view.task("writing the report", 1) as task:
+        build_report(run.path)
+        task.advance(1)
+    return summary
+
+
+def evaluate_policies(
+    policies: Mapping[str, Policy],
+    problems: Sequence[Problem],
+    *,
+    run: Run,
+    scope: Scope,
+    settings: EvaluationConfig,
+    max_new_tokens: int,
+    seed: int,
+    view: TrainingView,
+    draws_folder: Path,
+    rollouts: str,
+) -> dict[str, Any]:
+    """Measure policies the same way and leave the results in the run folder.
+
+    Args:
+        policies: by label; the last one is the subject of the summary, the keys of the others are prefixed by
+            their label, as in `base_heldout_exhaustive`.
+        problems: at least one.
+        run: held.
+        scope: of the problems.
+        settings: draws, k, temperature, exhaustive or not.
+        max_new_tokens: longest completion.
+        seed: root of the draws and of the bootstrap.
+        view: shows progress.
+        draws_folder: where draws are kept between calls.
+        rollouts: name of the file in the run folder that gets every judged completion; written whole.
+
+    Returns:
+        Flat numbers for `summary.json`: `counts.accuracy` and, for each k, `pass_at_<k>` with its interval, under
+        the stricter verdict there is.
+    """
+    draws = DrawSettings(
+        num_draws=settings.draws,
+        temperature=settings.temperature,
+        max_new_tokens=max_new_tokens,
+        batch_size=settings.batch_size,
+        seed=seed,
+    )
+    bootstrap_seed = Stream(seed, "evaluation", "bootstrap").seed
+    measured: dict[str, Measured] = {}
+    for label, policy in policies.items():
+        measured[label] = measure(
+            policy,
+            problems,
+            scope=scope,
+            label=label,
+            settings=draws,
+            exhaustive=settings.exhaustive,
+            view=view,
+            draws_folder=draws_folder,
+        )
+        run.event("evaluated", policy=label, new_draws=measured[label].num_new_draws)
+    records = [
+        as_record(result.evaluation, settings.k, seed=bootstrap_seed)
+        for result in measured.values()
+    ]
+    atomic_write_bytes(run.path / rollouts, encode_lines(_rollouts(measured)))
+    atomic_write_json(run.path / RESULTS, {"format": FORMAT, "evaluations": records})
+    subject = list(measured)[-1]
+    summary: dict[str, Any] = {}
+    for label, result in measured.items():
+        numbers = _flat(result, settings.k, bootstrap_seed)
+        summary |= numbers if label == subject else {f"{label}_{k}": v for k, v in numbers.items()}
+    return summary
+
+
+def runs_root(run: Path) -> Path:
+    """The folder of all runs: above the date when the run lies in a dated folder, else the run's own parent."""
+    parent = run.parent
+    return parent.parent if re.fullmatch(r"\d{4}-\d{2}-\d{2}", parent.name) else parent
+
+
+def _build(config: EvalConfig, scope: Scope) -> DataSet:
+    return scope.build(
+        families=config.data.families,
+        colors=config.data.colors.value,
+        lengths=config.data.lengths,
+        heldout_share=config.data.heldout_share,
+        max_problems=config.data.max_problems,
+        tests=config.data.tests,
+        seed=config.seed,
+    )
+
+
+def _load(config: PolicyConfig, device: str) -> Policy:
+    if config.source == "reference":
+        raise ConfigError(
+            "the reference policy is built by a training run",
+            got="reference",
+            expected="a run, a model folder or a hub id",
+            where="policy.source",
+            hint="`toolkit rl eval RUN` evaluates a run's policy; RUN/base is its reference policy",
+        )
+    return load_policy(config.source, prompt=config.prompt, device=device, dtype=config.dtype)
+
+
+def _flat(result: Measured, ks: Sequence[int], seed: int) -> dict[str, Any]:
+    evaluation = result.evaluation
+    verdict = "exhaustive" if evaluation.is_exhaustive else "tests"
+    numbers: dict[str, Any] = {
+        "policy": evaluation.source,
+        "policy_identity": evaluation.policy,
+        "pass_at_k_verdict": verdict,
+        **accuracy(evaluation),
+    }
+    for row in pass_at_k_table(evaluation, ks, seed=seed):
+        if row["verdict"] == verdict:
+            numbers[f"pass_at_{row['k']}"] = row["value"]
+            numbers[f"pass_at_{row['k']}_interval_95"] = [row["low"], row["high"]]
+            numbers[f"pass_at_{row['k']}_upper95"] = row["upper95"]
+    return numbers
+
+
+def _rollouts(measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
+    """One record a completion; `kind` is the policy's label, with `_greedy` for the greedy ones."""
+    records = []
+    for label, result in measured.items():
+        for kind, judged in ((f"{label}_greedy", result.greedy), (label, result.drawn)):
+            records.extend(
+                {"kind": kind, "step": None, **asdict(completion)} for completion in judged
+            )
+    return records
+
+
+def _track(config: EvalConfig, run: Run, summary: Mapping[str, Any]) -> None:
+    """One metrics line, so that trackers and `metrics.jsonl` have the result too."""
+    run.metrics.attach(
+        make_trackers(
+            [tracker.value for tracker in config.tracking.trackers],
+            run_path=run.path,
+            project=config.tracking.project,
+            uri=config.tracking.uri,
+            name=config.name,
+            config=run.config,
+        )
+    )
+    numbers = {name: value for name, value in summary.items() if isinstance(value, float)}
+    run.metrics.log(0, numbers)
+    run.metrics.flush()

@@ -1,0 +1,259 @@
+"""Measures a policy on problems: draws what is missing, judges everything, counts.
+
+One greedy completion a problem, decoded anew each time, and as many drawn ones as asked for, kept in a `DrawStore`
+when one is given. Draws are made in portions small enough that a kill loses seconds of work. A failure of our own
+verifier raises; it is never counted as a wrong program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlgrok.evaluation.counts import Evaluation, Judged, count_problem
+from rlgrok.evaluation.draws import Draw, DrawIdentity, DrawStore, data_identity
+from rlgrok.policy import Policy
+from rlgrok.sampling import sample_tokens
+from rlgrok.training.verification import Verifier
+from rlgrok.types import Completion, Problem, Scope, Status
+from runtime.errors import InfrastructureError
+from runtime.progress import TrainingView
+from runtime.seeding import Stream
+
+
+@dataclass(frozen=True)
+class DrawSettings:
+    """How completions are drawn."""
+
+    num_draws: int
+    """Per problem."""
+    temperature: float
+    max_new_tokens: int
+    batch_size: int
+    """Completions decoded at once."""
+    seed: int
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The counts, and every completion behind them in the order of the problems."""
+
+    evaluation: Evaluation
+    greedy: tuple[Judged, ...]
+    drawn: tuple[Judged, ...]
+    num_new_draws: int
+    """Draws made by this call; the others were kept from earlier ones."""
+
+
+def measure(
+    policy: Policy,
+    problems: Sequence[Problem],
+    *,
+    scope: Scope,
+    label: str,
+    settings: DrawSettings,
+    exhaustive: bool,
+    view: TrainingView,
+    draws_folder: Path | None = None,
+) -> Measured:
+    """Draw, judge and count.
+
+    Args:
+        policy: in evaluation mode.
+        problems: at least one; ids must differ.
+        scope: of all the problems.
+        label: what reports call the policy.
+        settings: of the drawn completions. Draws kept beyond `num_draws` are used as well.
+        exhaustive: also take the exhaustive verdict of every completion that passes the tests.
+        view: progress.
+        draws_folder: where draws are kept between calls; None: they are not.
+
+    Raises:
+        InputError: the kept draws are damaged or in use.
+        InfrastructureError: our own verifier failed on a completion.
+    """
+    prompts = {
+        problem.id: scope.render_prompt(problem, policy.prompt_style) for problem in problems
+    }
+    verifier = Verifier(scope, {problem.id: problem for problem in problems})
+    greedy = _decode_greedily(policy, prompts, settings, view)
+    kept, num_new = _drawn(policy, prompts, settings, view, draws_folder)
+    with view.task(f"judging ({label})", len(greedy) + sum(map(len, kept.values()))) as task:
+        judge = _judge(verifier, exhaustive, task.advance)
+        judged_greedy = {draw.problem_id: judge(draw) for draw in greedy}
+        judged = {name: [judge(draw) for draw in draws] for name, draws in kept.items()}
+    counts = tuple(count_problem(judged_greedy[name], judged[name]) for name in prompts)
+    return Measured(
+        Evaluation(label, policy.source, policy.identity(), counts),
+        tuple(judged_greedy[name] for name in prompts),
+        tuple(draw for name in prompts for draw in judged[name]),
+        num_new,
+    )
+
+
+def _decode_greedily(
+    policy: Policy, prompts: dict[str, str], settings: DrawSettings, view: TrainingView
+) -> list[Draw]:
+    with view.task("decoding greedily", len(prompts)) as task:
+        rows = _sample(
+            policy, list(prompts.values()), 1, settings, seed=0, greedy=True, on_batch=task.advance
+        )
+    return [
+        Draw(name, 0, text, size, cut)
+        for name, (text, size, cut) in zip(prompts, rows, strict=True)
+    ]
+
+
+def _drawn(
+    policy: Policy,
+    prompts: dict[str, str],
+    settings: DrawSettings,
+    view: TrainingView,
+    folder: Path | None,
+) -> tuple[dict[str, Sequence[Draw]], int]:
+    """Draws of every problem, kept ones first, and how many are new."""
+    if folder is None:
+        memory: dict[str, Sequence[Draw]] = {}
+        total = settings.num_draws * len(prompts)
+        with view.task("drawing", total) as task:
+            for part in portions(
+                dict.fromkeys(prompts, 0), settings.num_draws, settings.batch_size
+            ):
+                for draw in _draw(policy, prompts, part, settings, task.advance):
+                    memory.setdefault(draw.problem_id, []).append(draw)  # type: ignore[attr-defined]
+        return memory, total
+    identity = DrawIdentity(
+        policy=policy.identity(),
+        data=data_identity(prompts),
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_new_tokens=settings.max_new_tokens,
+        seed=settings.seed,
+    )
+    with DrawStore(folder, identity) as store:
+        kept = {name: store.count(name) for name in prompts}
+        missing = sum(max(0, settings.num_draws - count) for count in kept.values())
+        if missing:
+            with view.task("drawing", missing) as task:
+                for part in portions(kept, settings.num_draws, settings.batch_size):
+                    store.add(_draw(policy, prompts, part, settings, task.advance))
+        return {name: store.draws(name) for name in prompts}, missing
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Draws to make in one go: the same number, from the same index on, for each of some problems."""
+
+    problem_ids: tuple[str, ...]
+    first: int
+    count: int
+
+
+def portions(kept: dict[str, int], num_draws: int, batch_size: int) -> list[Portion]:
+    """What is missing up to `num_draws` a problem, in portions of at most `batch_size` completions.
+
+    Problems with equally many kept draws are drawn together; the plan depends on the counts alone, so that a call
+    interrupted and repeated makes the rest of the same portions where they had been finished.
+    """
+    by_count: dict[int, list[str]] = {}
+    for name, count in kept.items():
+        if count < num_draws:
+            by_count.setdefault(count, []).append(name)
+    plan = []
+    for first, names in sorted(by_count.items()):
+        width = min(num_draws - first, batch_size)
+        together = max(1, batch_size // width)
+        for start in range(0, len(names), together):
+            chunk = tuple(names[start : start + together])
+            for index in range(first, num_draws, width):
+                plan.append(Portion(chunk, index, min(width, num_draws - index)))
+    return plan
+
+
+def _draw(
+    policy: Policy,
+    prompts: dict[str, str],
+    part: Portion,
+    settings: DrawSettings,
+    on_batch: Callable[[int], None],
+) -> list[Draw]:
+    """One portion. Its seed is named by what is drawn, so a later call never repeats an earlier one's stream."""
+    seed = Stream(settings.seed, "evaluation", "draws", part.first, *part.problem_ids).seed
+    texts = [prompts[name] for name in part.problem_ids]
+    rows = _sample(policy, texts, part.count, settings, seed=seed, greedy=False, on_batch=on_batch)
+    return [
+        Draw(part.problem_ids[place // part.count], part.first + place % part.count, *row)
+        for place, row in enumerate(rows)
+    ]
+
+
+def _sample(
+    policy: Policy,
+    prompts: Sequence[str],
+    num_per_prompt: int,
+    settings: DrawSettings,
+    *,
+    seed: int,
+    greedy: bool,
+    on_batch: Callable[[int], None],
+) -> list[tuple[str, int, bool]]:
+    """Text, number of tokens and whether it was cut off, for each completion in order."""
+    sampled = sample_tokens(
+        policy.model,
+        [policy.encode_prompt(text) for text in prompts],
+        num_per_prompt=num_per_prompt,
+        max_new_tokens=settings.max_new_tokens,
+        end_ids=policy.end_token_ids(),
+        pad_id=policy.tokenizer.pad_token_id,
+        seed=seed,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        greedy=greedy,
+        batch_size=settings.batch_size,
+        on_batch=on_batch,
+    )
+    texts = policy.tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
+    sizes = map(len, sampled.token_ids)
+    return list(zip(texts, sizes, sampled.truncated, strict=True))
+
+
+def _judge(
+    verifier: Verifier, exhaustive: bool, on_done: Callable[[int], None]
+) -> Callable[[Draw], Judged]:
+    """A function that judges one draw; the verifier remembers, so repeated programs cost nothing."""
+
+    def judge(draw: Draw) -> Judged:
+        completion = Completion((), draw.text, is_truncated=draw.is_truncated)
+        verdict = verifier.verify(draw.problem_id, completion)
+        _refuse_failure(verdict.status, draw, verdict.message)
+        passed = verdict.full_pass and not draw.is_truncated
+        strict: bool | None = None
+        if exhaustive:
+            strict = False
+            if passed:
+                full = verifier.verify_exhaustive(draw.problem_id, completion)
+                _refuse_failure(full.status, draw, full.message)
+                strict = full.full_pass
+        on_done(1)
+        return Judged(
+            draw.problem_id,
+            draw.text,
+            verdict.status.value,
+            verdict.pass_rate,
+            passed,
+            strict,
+            draw.is_truncated,
+        )
+
+    return judge
+
+
+def _refuse_failure(status: Status, draw: Draw, message: str) -> None:
+    if status is Status.INFRASTRUCTURE_ERROR:
+        raise InfrastructureError(
+            "the verifier failed, so the evaluation would not be trustworthy",
+            got=message,
+            where=f"{draw.problem_id}, draw {draw.index}",
+        )
