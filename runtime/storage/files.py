@@ -18,6 +18,7 @@ from runtime.errors import InputError, StorageError
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "free some space, then resume or run again"),
     errno.EDQUOT: ("the disk quota is used up", "free some space, then resume or run again"),
+    errno.EFBIG: ("the file would be larger than is allowed here", None),
     errno.EROFS: ("the file system is read-only", "choose a folder on a writable disk"),
     errno.EACCES: ("no permission to write", "choose a folder you may write to"),
     errno.EPERM: ("no permission to write", "choose a folder you may write to"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -51,7 +52,8 @@ class JsonlWriter:
             try:
                 write_all(descriptor, data)
             except OSError:
-                os.ftruncate(descriptor, start)
+                with contextlib.suppress(OSError):  # the first refusal is the one to report
+                    os.ftruncate(descriptor, start)
                 raise
 
     def flush(self, *, sync: bool = True) -> None:
