@@ -37,6 +37,9 @@ def explain(error: BaseException, keys: Sequence[str]) -> ConfigError:
             got=override,
             expected=f"{key}=[{value}] for a list, or --multirun to run each",
         )
+    unmatched = re.match(r"Could not override '([^']+)'\. No match in the defaults list", str(error))
+    if unmatched:
+        return unknown_key(unmatched[1].partition("@")[0], keys)
     if "Config group override must be" in str(error):
         return ConfigError("a config group takes the name of an option", got="null", hint="--info defaults lists the groups")
     return ConfigError(_first_line(error))
@@ -50,11 +53,15 @@ def unknown_flag(flag: str, flags: Sequence[str]) -> ConfigError:
 
 
 def suggestion(word: str, known: Sequence[str]) -> str | None:
-    """The known key that was most likely meant: near in spelling, or with the same last part."""
-    depth = word.count(".")
-    near = difflib.get_close_matches(word, [key for key in known if key.count(".") == depth], n=1, cutoff=0.75)
+    """The known key that was most likely meant: near in spelling at the same place, or elsewhere by its last part."""
+    parent, _, leaf = word.rpartition(".")
+    if parent in known or not parent:
+        siblings = {key.rpartition(".")[2]: key for key in known if key.rpartition(".")[0] == parent}
+    else:  # the parent is misspelt: compare whole keys of that depth
+        siblings, leaf = {key: key for key in known if key.count(".") == word.count(".")}, word
+    near = difflib.get_close_matches(leaf, list(siblings), n=1, cutoff=0.75)
     if near:
-        return near[0]
+        return siblings[near[0]]
     leaves: dict[str, str] = {}
     for key in known:
         leaves.setdefault(key.rpartition(".")[2], key)
@@ -111,6 +118,8 @@ def _expected(error: BaseException) -> str:
     if target:
         words = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
         return words.get(target[1], target[1].lower())
+    if "is not a valid bool" in text:
+        return "true or false"
     if "is not Optional" in text:
         return "a value, null is not allowed"
     if "is not a ListConfig" in text:

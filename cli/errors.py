@@ -39,6 +39,9 @@ DISK_TROUBLE = {
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "no permission",
     errno.EPERM: "no permission",
+    errno.ENOTDIR: "a file is where a folder should be",
+    errno.EEXIST: "a file is where a folder should be",
+    errno.ENAMETOOLONG: "the name is too long",
 }
 
 

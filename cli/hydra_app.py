@@ -22,9 +22,6 @@ from cli.schema import known_keys, register
 from rlgrok.config import EvalConfig, TrainConfig
 from runtime.errors import ConfigError
 
-GROUP_KEYS = ("experiment", "debug")
-"""Config groups that are no key of any schema; suggestions know them too."""
-
 
 @dataclass(frozen=True)
 class Application:
@@ -34,11 +31,13 @@ class Application:
         config_name: its root file under `conf/`, without the suffix; the schema is `<config_name>_schema`.
         kind: the config dataclass.
         task: name of its task function in `cli.tasks`, which is imported only to run it.
+        presets: config groups that are no key of the schema; suggestions know them too.
     """
 
     config_name: str
     kind: type
     task: str
+    presets: tuple[str, ...] = ()
 
     def register(self) -> None:
         """Tell Hydra the schema that the root file names."""
@@ -46,10 +45,10 @@ class Application:
 
     def keys(self) -> list[str]:
         """Everything that can be overridden by name."""
-        return [*known_keys(self.kind), *GROUP_KEYS]
+        return [*known_keys(self.kind), *self.presets]
 
 
-TRAIN = Application("rl_train", TrainConfig, "train")
+TRAIN = Application("rl_train", TrainConfig, "train", presets=("experiment", "debug"))
 EVALUATE = Application("rl_eval", EvalConfig, "evaluate")
 
 
@@ -186,7 +185,8 @@ def _report(outcomes: Sequence[job.Outcome], invocation: Invocation) -> int:
         if outcome.summary and not invocation.quiet:
             output.facts(outcome.run or invocation.command, outcome.summary)
         if outcome.error:
-            output.say_failure(errors.Failure(**outcome.error), outcome.run)
+            command = invocation.command if invocation.command == "rl train" else None
+            output.say_failure(errors.Failure(**outcome.error), run=outcome.run, command=command)
     if invocation.as_json:
         output.emit(_as_object(outcomes, invocation, code))
     return code

@@ -47,10 +47,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def say_failure(failure: Failure, run: str | None = None) -> None:
+def say_failure(failure: Failure, *, run: str | None = None, command: str | None = None) -> None:
     """Report a failure to people: one line, a hint, and how to go on after an interruption."""
     if failure.exit_code == INTERRUPTED:
-        say("interrupted" + (f"; state saved, go on with --resume {run}" if run else ""))
+        say("interrupted" + (f"; state saved, go on with: toolkit {command} --resume {run}" if run and command else ""))
         return
     say(f"error: {failure.message}")
     if failure.hint:

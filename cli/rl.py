@@ -59,6 +59,9 @@ def train(
         str | None,
         typer.Option(metavar="RUN", help="Continue this run exactly: a path, a part of its name, or `latest`."),
     ] = None,
+    rebuild_reference: Annotated[
+        bool, typer.Option("--rebuild-reference", help="Make the reference policy again although it is cached.")
+    ] = False,
     out: Out = None,
     root: Runs = Path("runs"),
     quiet: Quiet = False,
@@ -78,6 +81,7 @@ def train(
         as_json=as_json,
         out=None if out is None else str(out),
         resume=found,
+        rebuild=rebuild_reference,
     )
     raise typer.Exit(execute(TRAIN, line, invocation))
 

@@ -1,0 +1,114 @@
+"""Every file under `conf/` composes against its schema and survives a round trip."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import conf
+from cli.hydra_app import EVALUATE, TRAIN, Application
+from cli.schema import checked
+from rlgrok.config import Colors, ScheduleKind, as_plain
+from rlgrok.types import PromptStyle, TestSource
+from runtime.settings import from_plain
+
+FOLDER = Path(conf.__file__).parent
+ROOTS = {"rl_train": TRAIN, "rl_eval": EVALUATE}
+OPTIONS = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.glob("*/*.yaml"))
+
+
+def compose(application: Application, *overrides: str) -> Any:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_module
+
+    application.register()
+    with initialize_config_module(config_module="conf", version_base="1.3"):
+        return checked(application.kind, hydra_compose(application.config_name, list(overrides)))
+
+
+def groups_of(application: Application) -> set[str]:
+    return {key for key in application.keys() if (FOLDER / key).is_dir()}
+
+
+def cases() -> Iterator[tuple[str, str]]:
+    for option in OPTIONS:
+        group = option.partition("/")[0]
+        for name, application in ROOTS.items():
+            if group in groups_of(application):
+                yield name, option
+
+
+def test_every_file_is_a_root_or_an_option_of_a_group() -> None:
+    roots = {path.stem for path in FOLDER.glob("*.yaml")}
+    assert roots == set(ROOTS)
+    assert {option.partition("/")[0] for option in OPTIONS} == groups_of(TRAIN)
+    assert all(len(path.relative_to(FOLDER).parts) <= 2 for path in FOLDER.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize(("root", "option"), list(cases()))
+def test_every_option_composes_and_survives_a_round_trip(root: str, option: str) -> None:
+    application = ROOTS[root]
+    group, _, name = option.partition("/")
+    config = compose(application, f"{group}={name}")
+    plain = as_plain(config)
+    again = yaml.safe_load(yaml.safe_dump(plain, sort_keys=False))
+    assert from_plain(application.kind, again) == config
+    assert as_plain(checked(application.kind, again)) == plain
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.partition("/")[0] not in TRAIN.presets])
+def test_an_option_sets_every_field_of_its_group(option: str) -> None:
+    group = option.partition("/")[0]
+    given = yaml.safe_load((FOLDER / f"{option}.yaml").read_text())
+    fields = [key.removeprefix(f"{group}.") for key in TRAIN.keys() if key.startswith(f"{group}.")]
+    assert list(given) == fields
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_says_what_it_is_for(option: str) -> None:
+    lines = (FOLDER / f"{option}.yaml").read_text().splitlines()
+    comments = [line for line in lines[:2] if line.startswith("# ") and "@package" not in line]
+    assert comments and len(comments[0]) > 20
+
+
+@pytest.mark.parametrize("experiment", [p.stem for p in (FOLDER / "experiment").glob("*.yaml")])
+def test_an_experiment_names_itself_and_chooses_every_group(experiment: str) -> None:
+    text = (FOLDER / "experiment" / f"{experiment}.yaml").read_text()
+    chosen = set(re.findall(r"override /(\w+):", text))
+    assert chosen == groups_of(TRAIN) - {"tracking", *TRAIN.presets}
+    assert compose(TRAIN, f"experiment={experiment}").name == experiment
+
+
+def test_the_plain_command_is_the_default_experiment() -> None:
+    assert compose(TRAIN) == compose(TRAIN, "experiment=grok_tiny")
+
+
+def test_the_line_wins_over_the_experiment() -> None:
+    config = compose(TRAIN, "experiment=has_staged", "schedule=binary", "training.max_steps=7")
+    assert config.schedule.kind is ScheduleKind.BINARY
+    assert config.training.max_steps == 7
+    assert config.policy.source == "Qwen/Qwen3-4B-Instruct-2507"
+
+
+def test_values_become_members_of_our_own_enums() -> None:
+    config = compose(TRAIN)
+    assert config.data.colors is Colors.TWO
+    assert config.data.tests is TestSource.LADDER
+    assert config.policy.prompt is PromptStyle.COMPACT
+    assert isinstance(config.optimizer.weight_decay, float)
+
+
+def test_the_paper_recipe_has_the_papers_numbers() -> None:
+    config = compose(TRAIN, "experiment=has_staged")
+    training = config.training
+    assert training.prompts_per_step * training.group_size == 768
+    assert training.max_steps == 1_000_000 // 768
+    assert (training.clip_low, training.clip_high, training.kl_coef) == (0.2, 0.3, 0.0)
+    assert config.optimizer.learning_rate == 5e-7
+    assert config.policy.max_new_tokens == 8192
+    assert training.rollout == "vllm"
