@@ -118,9 +118,9 @@ def find_run(root: Path | str, text: str) -> Path:
             raise InputError(
                 "more than one run matches", got=text, expected=" or ".join(matches[:5]), where=root
             )
-    near = difflib.get_close_matches(
-        wanted, [*names, *(folder.name for folder in folders)], n=3, cutoff=0.4
-    )
+    leaves = sorted({folder.name for folder in folders})
+    near = difflib.get_close_matches(wanted, leaves, n=3, cutoff=0.4)
+    near = near or difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else "`toolkit runs list` shows them"
     raise InputError("no run of that name", got=text, where=root, hint=hint)
 

@@ -38,6 +38,8 @@ SCHEMA_VERSION = 1
 _LOCK_TIMEOUT_S = 0.5
 """Somebody who only looks whether the run is alive holds the lock for an instant."""
 
+_REQUIRED = ("command", "name", "status", "started_at", "clock", "resumed_at", "data_hashes")
+
 Status = Literal["done", "interrupted", "failed"]
 
 
@@ -146,6 +148,9 @@ class Run:
                 expected=f"{SCHEMA_VERSION}",
                 where=path / MANIFEST,
             )
+        missing = [key for key in _REQUIRED if key not in manifest]
+        if missing:
+            raise CheckpointError(f"the manifest lacks {missing[0]}", where=path / MANIFEST)
         return cls(path, manifest, lock=None)
 
     @classmethod

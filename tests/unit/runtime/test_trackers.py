@@ -205,6 +205,8 @@ def wandb_records(path):
             at += 32768 - at % 32768
             continue
         size, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
+        if at + 7 + size > len(data):
+            return  # still being written
         payload += data[at + 7 : at + 7 + size]
         at += 7 + size
         if kind in (1, 4):  # a whole record, or the last part of one
