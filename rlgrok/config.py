@@ -198,7 +198,9 @@ class TrainingConfig:
     rollout: str = setting(choices=("cached", "trl", "vllm"))
     """`cached`: our sampler, each unique prompt prefilled once; `trl`: the trainer's own generation; `vllm`."""
     threads: int | None = setting(low=1)
-    """CPU threads. None: what the device manager grants."""
+    """CPU threads. None: what the device manager grants. One is fastest for the tiny policy."""
+    stored_rollouts: int | None = setting(low=0)
+    """Training rollouts kept per step in `rollouts.jsonl.gz`, evenly spaced. None: all."""
 
 
 @dataclass
@@ -214,6 +216,8 @@ class EvaluationConfig:
     exhaustive: bool = MANDATORY  # type: ignore[assignment]
     batch_size: int = setting(low=1)
     """Completions decoded at once."""
+    compare_base: bool = MANDATORY  # type: ignore[assignment]
+    """At the end of a training run, measure the untrained policy in the same way."""
 
 
 @dataclass
@@ -315,7 +319,9 @@ def check_target_not_taught(config: TrainConfig) -> None:
 def _check_switch(schedule: ScheduleConfig) -> None:
     if schedule.switch_on is SwitchOn.STEP and schedule.switch_step is None:
         raise ConfigError(
-            "schedule.switch_on=step needs schedule.switch_step", got="null", where="schedule.switch_step"
+            "schedule.switch_on=step needs schedule.switch_step",
+            got="null",
+            where="schedule.switch_step",
         )
 
 

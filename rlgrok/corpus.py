@@ -1,9 +1,10 @@
 """The supervised corpus of the tiny reference policy: what it may have seen, and proof of what it has not.
 
 Two kinds of examples: right solutions of the *basic* families under their own prompts, and the same programs with
-some edges sent elsewhere, under a family-blind prompt. The second kind shows the policy that edges may lead anywhere
-(self-loops, back edges) without ever showing a solution of a target family: a program that behaves like one on every
-short tape is dropped, and counted. Pure, from named streams.
+some edges sent elsewhere, under the name of a family that is not taught. The second kind shows the policy that edges
+may lead anywhere (self-loops, back edges), and that under those names anything goes: so its first draws on a target
+differ from each other, without which no reward can tell them apart. It never shows a solution of a target: a program
+that behaves like one on every short tape is dropped, and counted. Pure, from named streams.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rlgrok.delta.manufactoria.solutions import behaviour, rewire, target_behaviour
 from rlgrok.delta.manufactoria.dsl import (
     EMPTY,
     NONE_TARGET,
@@ -24,12 +24,10 @@ from rlgrok.delta.manufactoria.dsl import (
 )
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
 from rlgrok.delta.manufactoria.families.family import FamilyKind
-from rlgrok.delta.manufactoria.prompts import compact_prompt
+from rlgrok.delta.manufactoria.prompts import FAMILY_WORDS, compact
+from rlgrok.delta.manufactoria.solutions import behaviour, rewire, target_behaviour
 from rlgrok.types import Problem
 from runtime.seeding import Stream
-
-BLIND_FAMILY = "any"
-"""Family word of a prompt whose program solves nothing in particular."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,7 @@ def build_corpus(
         stream: consumed.
     """
     alphabet = ALPHABETS[colors]
+    untaught = [word for word in FAMILY_WORDS if word not in families]
     forbidden = _Forbidden(targets, alphabet)
     examples: list[tuple[str, str]] = []
     num_dropped = 0
@@ -79,13 +78,13 @@ def build_corpus(
         program = family.solution(parameters, alphabet)
         word = family.name
         if family.kind is FamilyKind.ACCEPT and stream.bernoulli(rewired_share):
-            program, word = rewire(program, stream, rewire_probability), BLIND_FAMILY
+            program, word = rewire(program, stream, rewire_probability), stream.choice(untaught)
         if program in forbidden:
             num_dropped += 1
             continue
         if not canonical:
             program = loosen(program, stream)
-        examples.append((compact_prompt(word, colors, family.key(parameters)), format_program(program)))
+        examples.append((compact(word, colors, family.key(parameters)), format_program(program)))
     return Corpus(tuple(examples), num_dropped)
 
 
@@ -130,7 +129,9 @@ def loosen(program: Program, stream: Stream) -> Program:
     ]
     if stream.bernoulli(LOOSE_PROBABILITY):
         target = stream.choice([NONE_TARGET, *fresh])
-        unreached = Node(Kind.PULLER_RB, f"n{len(inner)}", (Edge("R", target), Edge("B", NONE_TARGET)))
+        unreached = Node(
+            Kind.PULLER_RB, f"n{len(inner)}", (Edge("R", target), Edge("B", NONE_TARGET))
+        )
         nodes.insert(len(nodes) - 1, unreached)
     return Program(tuple(nodes))
 

@@ -29,6 +29,20 @@ from runtime.storage import storage_errors
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
+def quiet_libraries() -> None:
+    """Turn off the bars and the chatter of transformers and datasets: progress is the command line's to show."""
+    import warnings
+
+    import datasets
+    import transformers
+
+    datasets.disable_progress_bars()
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    # Asked for by TRL itself, once a step.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+
+
 @dataclass
 class Policy:
     """A causal language model, its tokenizer and how problems are put to it."""
@@ -138,7 +152,10 @@ def load_policy(source: str, *, prompt: PromptStyle, device: str, dtype: str) ->
     folder = Path(source).expanduser()
     if folder.exists() and not (folder / "config.json").is_file():
         raise InputError(
-            "not a model folder", got=str(folder), expected="a folder with config.json", where="policy.source"
+            "not a model folder",
+            got=str(folder),
+            expected="a folder with config.json",
+            where="policy.source",
         )
     name = str(folder) if folder.exists() else source
     try:
@@ -163,6 +180,12 @@ def save_policy(policy: Policy, folder: Path) -> None:
     with storage_errors(folder):
         policy.model.save_pretrained(folder)
         policy.tokenizer.save_pretrained(folder)
+
+
+def load_weights(policy: Policy, folder: Path) -> None:
+    """Replace a policy's weights by those of a checkpoint folder of the same model."""
+    saved = AutoModelForCausalLM.from_pretrained(folder, dtype=policy.model.dtype)
+    policy.model.load_state_dict(saved.state_dict())
 
 
 def pad_left(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:

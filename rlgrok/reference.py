@@ -1,4 +1,4 @@
-"""Makes the tiny reference policy: supervised fine-tuning on basic families, then proof that the target is out of reach.
+"""Makes the tiny reference policy: supervised fine-tuning on basic families, then proof that it fails on the target.
 
 Built from scratch in about a minute on one core, cached by a hash of everything it depends on. A base with a success
 among its proof draws is refused and rebuilt from the next seed of its stream. With `trainer.py` the only module that
@@ -70,7 +70,12 @@ class Reference:
 
 
 def reference_key(
-    config: ReferenceConfig, *, colors: str, targets: Sequence[Problem], max_new_tokens: int, seed: int
+    config: ReferenceConfig,
+    *,
+    colors: str,
+    targets: Sequence[Problem],
+    max_new_tokens: int,
+    seed: int,
 ) -> str:
     """Hash of everything the policy depends on; names its folder in the cache."""
     parts = {
@@ -148,7 +153,9 @@ def get_reference(
             return Reference(policy, folder, proof, info)
         refused.append(proof.summary())
         on_event("base_refused", attempt=attempt, successes=proof.successes, draws=proof.draws)
-        view.note("reference", f"base refused: {proof.successes} of {proof.draws} draws solve a target")
+        view.note(
+            "reference", f"base refused: {proof.successes} of {proof.draws} draws solve a target"
+        )
     raise UntrustworthyError(
         "no reference policy fails on the target",
         got=f"{len(refused)} bases, each with successes among its proof draws",
@@ -173,7 +180,15 @@ def prove(
     """Draw completions on every problem, as many on each, and bound pass@k.
 
     Args:
+        policy: sampled at temperature 1.
+        prompts: of the problems.
+        problems: what the completions should solve.
+        verifier: says whether they do, by the problems' tests.
         draws: in all; rounded up to the same number, and at least k, on each problem.
+        k: of pass@k.
+        max_new_tokens: longest completion.
+        seed: of the draws.
+        view: progress.
     """
     per_problem = max(k, -(-draws // len(problems)))
     total = per_problem * len(problems)
@@ -256,9 +271,10 @@ def _fine_tune(
             [0] * len(p) + [1] * (len(c) + 1) for p, c in zip(prompts, programs, strict=True)
         ],
     }
-    with tempfile.TemporaryDirectory() as scratch, view.task(
-        "training the reference policy", config.steps
-    ) as task:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        view.task("training the reference policy", config.steps) as task,
+    ):
         trainer = SFTTrainer(
             model=policy.model,
             processing_class=policy.tokenizer,
@@ -283,6 +299,7 @@ def _fine_tune(
                 use_cpu=policy.device.type == "cpu",
                 bf16=False,
                 gradient_checkpointing=False,
+                activation_checkpointing=False,  # its name from transformers 6 on
                 dataloader_pin_memory=policy.device.type != "cpu",
                 seed=seed,
                 data_seed=seed,
@@ -304,7 +321,7 @@ class _Advance(TrainerCallback):
     def __init__(self, advance: Callable[[int], None]) -> None:
         self._advance = advance
 
-    def on_step_end(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ANN201 - library's signature
+    def on_step_end(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ANN202 - library's signature
         self._advance(1)
         return control
 

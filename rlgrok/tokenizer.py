@@ -9,26 +9,9 @@ from __future__ import annotations
 
 from transformers import PreTrainedTokenizerFast
 
+from rlgrok.delta.manufactoria.prompts import FAMILY_WORDS
+
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
-
-FAMILY_WORDS = (
-    "append_sequence",
-    "exact_sequence",
-    "starts_with",
-    "ends_with",
-    "contains_substring",
-    "contains_ordered",
-    "contains_count",
-    "numerical_comparison",
-    "numerical_max_min",
-    "numerical_operations",
-    "prepend_sequence",
-    "regex_pattern",
-    "regex_same_num",
-    "any",
-)
-"""Families by their benchmark names, and `any`: the family-blind prompt of the rewired corpus."""
-
 PROMPT_WORDS = (" two", " four", " R", " B", " Y", " G", " _", " :")
 MAX_NODES = 12
 NODE_IDS = (*(f"n{i}" for i in range(MAX_NODES)), "end", "NONE")

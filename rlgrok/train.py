@@ -13,10 +13,13 @@ from typing import Any
 
 import torch
 
+from rlgrok.artefacts import FINAL_ROLLOUTS, ROLLOUTS
 from rlgrok.config import DenseReward, TrainConfig
 from rlgrok.delta import SCOPES
-from rlgrok.policy import Policy, load_policy, save_policy
+from rlgrok.evaluate import evaluate_policies, runs_root
+from rlgrok.policy import Policy, load_policy, load_weights, quiet_libraries, save_policy
 from rlgrok.reference import Proof, get_reference
+from rlgrok.report import build_report
 from rlgrok.tokenizer import decisive_token_ids
 from rlgrok.training import checkpoints
 from rlgrok.training.heldout import HeldoutEvaluator
@@ -28,15 +31,15 @@ from rlgrok.training.schedule import Schedule
 from rlgrok.training.session import Limits, Session
 from rlgrok.training.trainer import Hooks, build_trainer
 from rlgrok.training.verification import Verifier
+from rlgrok.transition import Transition, detect
 from rlgrok.types import DataSet, Problem, Scope
 from runtime.devices import DeviceClaim
-from runtime.errors import CheckpointError
 from runtime.metrics import make_trackers
 from runtime.progress import TrainingView
 from runtime.run import Run
 from runtime.seeding import Stream
 from runtime.signals import StopRequest
-from runtime.storage import content_hash, to_json
+from runtime.storage import content_hash, read_jsonl, to_json
 
 ROLLOUT_BATCH = 2048
 """Completions decoded at once by our own sampler; a bound on memory that no tiny run reaches."""
@@ -49,6 +52,10 @@ class _Start:
     step: int = 0
     checkpoint: Path | None = None
     state: dict[str, Any] | None = None
+
+    def is_finished(self, max_steps: int) -> bool:
+        """The checkpoint is of the run's last step."""
+        return self.state is not None and (self.step >= max_steps or self.state["is_finished"])
 
 
 def train(
@@ -80,6 +87,7 @@ def train(
         UntrustworthyError: no reference policy could be proved to fail.
         NonFiniteError: the loss or the gradient went to NaN.
     """
+    quiet_libraries()
     torch.set_num_threads(config.training.threads or claim.threads)
     scope = SCOPES[config.data.scope]
     data = _problems(config, scope)
@@ -110,10 +118,27 @@ def train(
         )
     )
     session = _session(config, run, view, scope, data, policy, verifier)
-    _optimise(config, run, view, scope, data, policy, session, start)
+    if start.state is not None:
+        session.load_state_dict(start.state)
+    step = start.step
+    if start.is_finished(config.training.max_steps):
+        # Killed between the last step and the summary: the weights are all that is missing.
+        load_weights(policy, start.checkpoint)
+    else:
+        step = _optimise(config, run, view, scope, data, policy, session, start)
     if session.stopped_early == "interrupted":
         raise KeyboardInterrupt
-    return _conclude(config, run, view, policy, session, base_proof)
+    return _conclude(
+        config,
+        run=run,
+        view=view,
+        scope=scope,
+        data=data,
+        policy=policy,
+        session=session,
+        step=step,
+        proof=base_proof,
+    )
 
 
 def data_hash(data: DataSet) -> str:
@@ -135,7 +160,7 @@ def _problems(config: TrainConfig, scope: Scope) -> DataSet:
 
 def _start(run: Run, *, resume: bool) -> _Start:
     """Find the checkpoint to continue from, and forget what the run folder knows beyond it."""
-    log = RolloutLog(run.path / "rollouts.jsonl.gz", per_step=None)
+    log = RolloutLog(run.path / ROLLOUTS, per_step=None)
     if not resume:
         return _Start()
     if not checkpoints.list_checkpoints(run.checkpoints):
@@ -217,11 +242,10 @@ def _session(
             batch_size=config.evaluation.batch_size,
             exhaustive=config.evaluation.exhaustive,
         ),
-        rollout_log=RolloutLog(
-            run.path / "rollouts.jsonl.gz", per_step=config.training.stored_rollouts
-        ),
+        rollout_log=RolloutLog(run.path / ROLLOUTS, per_step=config.training.stored_rollouts),
         replay=ReplayStore(config.replay.capacity) if config.replay.enabled else None,
         limits=Limits(
+            max_steps=config.training.max_steps,
             evaluate_every=config.evaluation.every,
             stop_full_pass=config.training.stop_full_pass,
             keep_checkpoints=config.checkpoint.keep,
@@ -240,8 +264,8 @@ def _optimise(
     policy: Policy,
     session: Session,
     start: _Start,
-) -> None:
-    """Run GRPO from `start` to the last step, an early stop or an interruption."""
+) -> int:
+    """Run GRPO from `start` to the last step, an early stop or an interruption; returns the step reached."""
     stream = Stream(config.seed, "train")
     prompts = [scope.render_prompt(problem, config.policy.prompt) for problem in data.train]
     ids = [problem.id for problem in data.train]
@@ -297,8 +321,6 @@ def _optimise(
         reward=reward,
         hooks=Hooks(session.after_step, session.after_log, session.after_save),
     )
-    if start.state is not None:
-        session.load_state_dict(start.state)
     view.start(config.training.max_steps, config.name)
     with StopRequest() as stop:
         session.should_stop = stop
@@ -306,14 +328,87 @@ def _optimise(
         trainer.train(
             resume_from_checkpoint=None if start.checkpoint is None else str(start.checkpoint)
         )
+    return int(trainer.state.global_step)
 
 
 def _conclude(
     config: TrainConfig,
+    *,
     run: Run,
     view: TrainingView,
+    scope: Scope,
+    data: DataSet,
     policy: Policy,
     session: Session,
-    base_proof: Proof | None,
+    step: int,
+    proof: Proof | None,
 ) -> dict[str, Any]:
-    raise CheckpointError("unfinished")
+    """Save the policy, measure it beside its base, look for the transition, write the summary and the report."""
+    policy.model.eval()
+    save_policy(policy, run.path / "policy")
+    policies = {"policy": policy}
+    if config.evaluation.compare_base:
+        policies = {"base": _reload_base(config, run, policy), **policies}
+    measured = evaluate_policies(
+        policies,
+        data.heldout or data.train,
+        run=run,
+        scope=scope,
+        settings=config.evaluation,
+        max_new_tokens=config.policy.max_new_tokens,
+        seed=config.seed,
+        view=view,
+        draws_folder=runs_root(run.path) / "draws",
+        rollouts=FINAL_ROLLOUTS,
+    )
+    transition = _transition(run, len(data.heldout or data.train), config.seed)
+    change = session.schedule.change
+    summary = {
+        **measured,
+        **transition.summary(),
+        "outcome": "transition" if transition.found else "no transition",
+        "base_pass_at_k": None if proof is None else proof.summary(),
+        "schedule": config.schedule.kind.value,
+        "phase_change_step": None if change is None else change.step,
+        "seed": config.seed,
+        "data": data.name,
+        "tests": config.data.tests.value,
+        "num_train": len(data.train),
+        "num_heldout": len(data.heldout),
+        "steps": step,
+        "stopped": session.stopped_early or "max_steps",
+        "num_parameters": policy.num_parameters(),
+    }
+    summary["wall_s"], summary["cpu_s"] = (round(seconds, 3) for seconds in run.clock())
+    run.write_summary(summary)
+    with view.task("writing the report", 1) as task:
+        build_report(run.path)
+        task.advance(1)
+    return summary
+
+
+def _reload_base(config: TrainConfig, run: Run, policy: Policy) -> Policy:
+    """The policy as it was before training, beside the trained one."""
+    kept = run.path / "base"
+    return load_policy(
+        str(kept) if kept.exists() else config.policy.source,
+        prompt=config.policy.prompt,
+        device=str(policy.device),
+        dtype=config.policy.dtype,
+    )
+
+
+def _transition(run: Run, num_problems: int, seed: int) -> Transition:
+    """The transition in the held-out curve, under the exhaustive verdict where there is one."""
+    run.metrics.flush()
+    curve = [
+        (line["step"], line.get("heldout_exhaustive", line["heldout_full_pass"]))
+        for line in read_jsonl(run.metrics_path)
+        if "heldout_full_pass" in line
+    ]
+    return detect(
+        [step for step, _ in curve],
+        [round(share * num_problems) for _, share in curve],
+        num_problems,
+        seed=Stream(seed, "transition").seed,
+    )

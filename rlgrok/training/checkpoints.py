@@ -78,7 +78,9 @@ def read_state(checkpoint: Checkpoint) -> dict[str, Any]:
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError("checkpoint state cannot be read", got=str(error), where=path) from error
+        raise CheckpointError(
+            "checkpoint state cannot be read", got=str(error), where=path
+        ) from error
     if state.get("version") != STATE_VERSION or state.get("step") != checkpoint.step:
         raise CheckpointError(
             "checkpoint state does not fit",

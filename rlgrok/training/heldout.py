@@ -75,13 +75,18 @@ class HeldoutEvaluator:
         texts = policy.tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
         completions = tuple(
             Completion(tuple(ids), text, is_truncated=truncated)
-            for ids, text, truncated in zip(sampled.token_ids, texts, sampled.truncated, strict=True)
+            for ids, text, truncated in zip(
+                sampled.token_ids, texts, sampled.truncated, strict=True
+            )
         )
         pairs = list(zip(self._problems, completions, strict=True))
-        verdicts = tuple(self._verifier.verify(problem.id, completion) for problem, completion in pairs)
+        verdicts = tuple(
+            self._verifier.verify(problem.id, completion) for problem, completion in pairs
+        )
         exhaustive = None
         if self._exhaustive:
             exhaustive = tuple(
-                self._verifier.verify_exhaustive(problem.id, completion) for problem, completion in pairs
+                self._verifier.verify_exhaustive(problem.id, completion)
+                for problem, completion in pairs
             )
         return HeldoutResult(completions, verdicts, exhaustive)

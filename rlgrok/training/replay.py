@@ -2,8 +2,8 @@
 
 A group of rollouts without a success gets one (or a few) of the problem's stored successes in place of its last
 completions. A replayed trace counts as on-policy: its importance ratio is 1 at the update, because the trainer
-takes the old log-probabilities from its own forward pass (docs/methods/grpo.md, "Replay"). Held-out problems never enter: only
-training rollouts are ever offered to the store.
+takes the old log-probabilities from its own forward pass (docs/methods/grpo.md, "Replay"). Held-out problems never
+enter: only training rollouts are ever offered to the store.
 """
 
 from __future__ import annotations

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from rlgrok.evaluation.gzip_lines import append_lines, encode_lines, read_lines
 from rlgrok.training.heldout import HeldoutResult
 from rlgrok.training.rollouts import StepRecord
-from runtime.storage import atomic_write_bytes, storage_errors
-
-COMPRESSION = 3
-"""Level of gzip: rollouts repeat themselves, so higher levels save a tenth and cost three times as long."""
+from runtime.storage import atomic_write_bytes
 
 
 class RolloutLog:
@@ -35,7 +28,8 @@ class RolloutLog:
         if self._per_step is not None and len(rollouts) > self._per_step:
             stride = len(rollouts) / self._per_step
             rollouts = [rollouts[int(index * stride)] for index in range(self._per_step)]
-        self._append(
+        append_lines(
+            self.path,
             [
                 {
                     "step": rollout.step,
@@ -51,13 +45,14 @@ class RolloutLog:
                     "policy_step": rollout.policy_step,
                 }
                 for rollout in rollouts
-            ]
+            ],
         )
 
     def write_heldout(self, step: int, problem_ids: Sequence[str], result: HeldoutResult) -> None:
         """Append a held-out evaluation, one record a problem."""
         exhaustive = result.exhaustive or [None] * len(problem_ids)
-        self._append(
+        append_lines(
+            self.path,
             [
                 {
                     "step": step,
@@ -72,38 +67,11 @@ class RolloutLog:
                 for problem_id, completion, verdict, strict in zip(
                     problem_ids, result.completions, result.verdicts, exhaustive, strict=True
                 )
-            ]
+            ],
         )
-
-    def flush(self) -> None:
-        """Make everything written so far durable."""
-        if self.path.exists():
-            with storage_errors(self.path), self.path.open("rb") as file:
-                os.fsync(file.fileno())
 
     def cut_after(self, step: int) -> None:
         """Forget everything after a step: a resumed run will write it again."""
         if self.path.exists():
-            kept = [record for record in read_rollouts(self.path) if record["step"] <= step]
-            atomic_write_bytes(self.path, _member(kept) if kept else b"")
-
-    def _append(self, records: list[dict[str, Any]]) -> None:
-        with storage_errors(self.path), self.path.open("ab") as file:
-            file.write(_member(records))
-
-
-def read_rollouts(path: Path) -> list[dict[str, Any]]:
-    """Every whole record; what a kill left half-written at the end is passed over."""
-    records = []
-    try:
-        with storage_errors(path), gzip.open(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                records.append(json.loads(line))
-    except (EOFError, gzip.BadGzipFile, zlib.error, json.JSONDecodeError):
-        return records
-    return records
-
-
-def _member(records: list[dict[str, Any]]) -> bytes:
-    text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    return gzip.compress(text.encode("utf-8"), COMPRESSION, mtime=0)
+            kept = read_lines(self.path, lambda record: record["step"] <= step).records
+            atomic_write_bytes(self.path, encode_lines(kept) if kept else b"")

@@ -1,7 +1,7 @@
 """One step's rollouts: draw completions, judge them, replay stored successes, pay rewards, count.
 
-Two callables that the trainer calls in turn: `RolloutFunction` draws (and substitutes replayed completions), `RewardFunction`
-judges and pays. Neither knows the trainer's library; both share a `StepRecord` that the metrics are read from.
+Two callables that the trainer calls in turn: `RolloutFunction` draws (and substitutes replayed completions),
+`RewardFunction` judges and pays. Neither knows the trainer's library; both share a `StepRecord` that the metrics are read from.
 With the trainer's own generation only the reward function runs, and nothing is replayed.
 """
 
@@ -93,7 +93,9 @@ class RolloutFunction:
         self._per_group = per_group
         self._decisive_ids = decisive_ids
 
-    def __call__(self, model: PreTrainedModel, prompts: Sequence[str], step: int) -> dict[str, list[Any]]:
+    def __call__(
+        self, model: PreTrainedModel, prompts: Sequence[str], step: int
+    ) -> dict[str, list[Any]]:
         """Completions for `prompts`, each prompt G times in a row.
 
         Returns:
@@ -147,7 +149,9 @@ class RolloutFunction:
             passed = [
                 place
                 for place, completion in zip(
-                    places, _decode(self._tokenizer, completion_ids, places, self._end_ids), strict=True
+                    places,
+                    _decode(self._tokenizer, completion_ids, places, self._end_ids),
+                    strict=True,
                 )
                 if is_success(self._verifier.verify(problem_id, completion), completion)
             ]
@@ -261,7 +265,10 @@ def step_metrics(record: StepRecord, *, balanced: bool) -> dict[str, float]:
         "dense_reward": _mean(dense),
         "full_pass": sum(is_success(r.verdict, r.completion) for r in own) / len(rollouts),
         "pass_at_group": _mean(
-            [float(any(is_success(r.verdict, r.completion) and not r.is_replayed for r in g)) for g in groups]
+            [
+                float(any(is_success(r.verdict, r.completion) and not r.is_replayed for r in g))
+                for g in groups
+            ]
         ),
         "zero_variance_share": equal / len(groups),
         "informative_share": 1.0 - equal / len(groups),

@@ -116,7 +116,9 @@ class Schedule:
         elif self._gate_is_open():
             name = config.switch_on.value
             running = (
-                self.running_full_pass if config.switch_on is SwitchOn.FULL_PASS else self.running_dense
+                self.running_full_pass
+                if config.switch_on is SwitchOn.FULL_PASS
+                else self.running_dense
             )
             return f"running {name} {running:.3f} at or above {config.switch_threshold} for {self.steps_open} steps"
         if config.fallback_step is not None and step + 1 >= config.fallback_step:
@@ -150,7 +152,12 @@ class Schedule:
             "steps_without_rise": self.steps_without_rise,
             "change": None
             if change is None
-            else {"step": change.step, "old": change.old, "new": change.new, "reason": change.reason},
+            else {
+                "step": change.step,
+                "old": change.old,
+                "new": change.new,
+                "reason": change.reason,
+            },
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -165,7 +172,9 @@ class Schedule:
         self.change = (
             None
             if change is None
-            else PhaseChange(change["step"], Phase(change["old"]), Phase(change["new"]), change["reason"])
+            else PhaseChange(
+                change["step"], Phase(change["old"]), Phase(change["new"]), change["reason"]
+            )
         )
 
 

@@ -27,6 +27,7 @@ from runtime.run import Run
 class Limits:
     """When things happen, in steps, and when the run stops."""
 
+    max_steps: int
     evaluate_every: int
     stop_full_pass: float | None
     keep_checkpoints: int
@@ -83,19 +84,27 @@ class Session:
         values["gate_distance"] = self.schedule.gate_distance()
         values["step_s"] = time.perf_counter() - self._step_started
         values["update_s"] = values["step_s"] - self.record.generate_s - self.record.judge_s
-        if step % self.limits.evaluate_every == 0:
+        is_evaluated = step % self.limits.evaluate_every == 0 or step == self.limits.max_steps
+        if is_evaluated:
             self.evaluate(step)
             values |= self.latest
         if change is not None:
+            # Of the step just done, so that resuming from its checkpoint keeps the event.
             self.run.event(
-                "phase_changed", step=change.step, old=change.old, new=change.new, reason=change.reason
+                "phase_changed",
+                step=step,
+                first_step=change.step,
+                old=change.old,
+                new=change.new,
+                reason=change.reason,
             )
-            self.view.note("phase", f"step {change.step}: {change.old} -> {change.new} ({change.reason})")
+            text = f"from step {change.step}: {change.old} -> {change.new} ({change.reason})"
+            self.view.note("phase", text)
         self._pending = values
         self._warn(step, values)
         if self.should_stop():
             self.stopped_early = "interrupted"
-        elif self._is_solved():
+        elif is_evaluated and self._is_solved():
             self.stopped_early = "solved"
         self._step_started = time.perf_counter()
         return self.stopped_early is not None
@@ -113,7 +122,6 @@ class Session:
     def after_save(self, step: int, written: Path) -> None:
         """Publish what the trainer wrote, with our own state; drop the oldest checkpoints."""
         self.run.metrics.flush()
-        self.rollout_log.flush()
         self.run.save_clock()
         saved = checkpoints.publish(written, self.run.checkpoints, step, self.state_dict())
         self.run.event("checkpoint_saved", step=step, path=saved.path.name)
@@ -127,6 +135,7 @@ class Session:
             "replay": None if self.replay is None else self.replay.state_dict(),
             "latest": self.latest,
             "warned": sorted(self._warned),
+            "is_finished": self.stopped_early == "solved",
             "wall_s": wall_s,
             "cpu_s": cpu_s,
         }
@@ -183,5 +192,7 @@ def step_warnings(values: Mapping[str, Any]) -> dict[str, str]:
             f"{values['truncated_share']:.0%} of completions hit policy.max_new_tokens and earn nothing"
         )
     if values["phase"] == Phase.BINARY and values["full_pass"] == 0.0:
-        found["binary_without_success"] = "no completion passes: a binary reward gives no gradient here"
+        found["binary_without_success"] = (
+            "no completion passes: a binary reward gives no gradient here"
+        )
     return found

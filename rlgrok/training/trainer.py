@@ -29,7 +29,7 @@ from runtime.errors import NonFiniteError
 # Read when the trainer is built; says that we know `rollout_func` may change with a release (it is pinned).
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
-from trl import GRPOConfig, GRPOTrainer  # noqa: E402
+from trl import GRPOConfig, GRPOTrainer
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class _HookCallback(TrainerCallback):
         self._hooks = hooks
         self._seed = seed
 
-    def on_step_end(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ANN201 - library's signature
+    def on_step_end(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ANN202 - library's signature
         if self._hooks.after_step(state.global_step):
             control.should_training_stop = True
             control.should_save = True
         return control
 
-    def on_log(self, args, state, control, logs=None, **kwargs):  # noqa: ANN001, ANN003, ANN201
+    def on_log(self, args, state, control, logs=None, **kwargs) -> None:  # noqa: ANN001, ANN003
         if logs and "loss" in logs:
             for name in ("loss", "grad_norm"):
                 if not math.isfinite(float(logs.get(name, 0.0))):
@@ -69,7 +69,7 @@ class _HookCallback(TrainerCallback):
                     )
             self._hooks.after_log(state.global_step, logs)
 
-    def on_save(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ANN201
+    def on_save(self, args, state, control, **kwargs) -> None:  # noqa: ANN001, ANN003
         self._hooks.after_save(
             state.global_step, Path(args.output_dir) / f"checkpoint-{state.global_step}"
         )
@@ -224,6 +224,7 @@ def _arguments(
         use_cpu=on_cpu,
         bf16=bfloat16,
         gradient_checkpointing=training.gradient_checkpointing,
+        activation_checkpointing=training.gradient_checkpointing,  # its name from transformers 6 on
         dataloader_num_workers=0,
         dataloader_pin_memory=not on_cpu,
         # order, saving, logging

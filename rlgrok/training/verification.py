@@ -27,7 +27,9 @@ class Verifier:
         capacity: verdicts remembered; the least recently used leaves first.
     """
 
-    def __init__(self, scope: Scope, problems: Mapping[str, Problem], *, capacity: int = 200_000) -> None:
+    def __init__(
+        self, scope: Scope, problems: Mapping[str, Problem], *, capacity: int = 200_000
+    ) -> None:
         self._scope = scope
         self._problems = problems
         self._capacity = capacity
