@@ -13,24 +13,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rlgrok.artefacts import RESULTS, ROLLOUTS
 from rlgrok.config import EvalConfig, EvaluationConfig, PolicyConfig
 from rlgrok.delta import SCOPES
 from rlgrok.evaluation.counts import accuracy, as_record, pass_at_k_table
 from rlgrok.evaluation.gzip_lines import encode_lines
 from rlgrok.evaluation.measure import DrawSettings, Measured, measure
+from rlgrok.evaluation.sources import DRAWS_FOLDER, Source, resolve
 from rlgrok.policy import Policy, load_policy
 from rlgrok.types import DataSet, Problem, Scope
 from runtime.devices import DeviceClaim
-from runtime.errors import ConfigError
 from runtime.metrics import make_trackers
 from runtime.progress import TrainingView
 from runtime.run import Run
 from runtime.seeding import Stream
 from runtime.storage import atomic_write_bytes, atomic_write_json, content_hash, to_json
 
-RESULTS = "evaluation.json"
-"""Per policy: accuracies, pass@k and every problem's counts (docs/summary.md)."""
 FORMAT = 1
+"""Of `evaluation.json`."""
 
 
 def evaluate(
@@ -39,20 +39,17 @@ def evaluate(
     run: Run,
     view: TrainingView,
     claim: DeviceClaim,
-    policy: Policy | None = None,
-    base: Policy | None = None,
     draws_folder: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate a policy on the held-out problems, or on all of them when none is held out.
 
     Args:
-        config: checked.
+        config: checked. When `policy.source` is the folder of a training run, its base policy is measured too.
         run: created; receives `evaluation.json`, `rollouts.jsonl.gz`, `summary.json`, figures and `report.html`.
         view: shows progress.
         claim: the device and the threads.
-        policy: loaded already; None: loaded from `config.policy.source`.
-        base: another policy to compare with, measured the same way.
-        draws_folder: where draws are kept between calls; None: `draws` in the folder of all runs.
+        draws_folder: where draws are kept between calls; None: in the training run that the policy belongs to, or in
+            `draws` beside the runs.
 
     Returns:
         The summary, as written to `summary.json`.
@@ -68,15 +65,13 @@ def evaluate(
     data = _build(config, scope)
     problems = data.heldout or data.train
     run.record_data("problems", content_hash(to_json([asdict(problem) for problem in problems])))
-    policies = {"policy": policy or _load(config.policy, claim.device)}
-    if base is not None:
-        policies = {"base": base, **policies}
+    source = resolve(config.policy.source)
     summary = {
         "data": data.name,
         "split": "heldout" if data.heldout else "train",
         "seed": config.seed,
         **evaluate_policies(
-            policies,
+            _policies(source, config.policy, claim.device),
             problems,
             run=run,
             scope=scope,
@@ -84,9 +79,10 @@ def evaluate(
             max_new_tokens=config.policy.max_new_tokens,
             seed=config.seed,
             view=view,
-            draws_folder=draws_folder or runs_root(run.path) / "draws",
-            rollouts="rollouts.jsonl.gz",
+            draws_folder=draws_folder or source.draws or runs_root(run.path) / DRAWS_FOLDER,
+            rollouts=ROLLOUTS,
         ),
+        "policy": config.policy.source,
     }
     summary["wall_s"], summary["cpu_s"] = (round(seconds, 3) for seconds in run.clock())
     _track(config, run, summary)
@@ -184,16 +180,15 @@ def _build(config: EvalConfig, scope: Scope) -> DataSet:
     )
 
 
-def _load(config: PolicyConfig, device: str) -> Policy:
-    if config.source == "reference":
-        raise ConfigError(
-            "the reference policy is built by a training run",
-            got="reference",
-            expected="a run, a model folder or a hub id",
-            where="policy.source",
-            hint="`toolkit rl eval RUN` evaluates a run's policy; RUN/base is its reference policy",
-        )
-    return load_policy(config.source, prompt=config.prompt, device=device, dtype=config.dtype)
+def _policies(source: Source, config: PolicyConfig, device: str) -> dict[str, Policy]:
+    """Policies by label, the subject last."""
+
+    def load(name: str) -> Policy:
+        return load_policy(name, prompt=config.prompt, device=device, dtype=config.dtype)
+
+    if source.base is None:
+        return {"policy": load(source.policy)}
+    return {"base": load(source.base), "final": load(source.policy)}
 
 
 def _flat(result: Measured, ks: Sequence[int], seed: int) -> dict[str, Any]:

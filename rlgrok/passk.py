@@ -165,6 +165,28 @@ def worst_problem_upper(
     )
 
 
+def mean_lower(
+    num_successes: Sequence[int], num_draws: Sequence[int], k: int, level: float = 0.95
+) -> float:
+    """Exact one-sided lower bound for the mean pass@k over these problems (eq. 9).
+
+    For k = 1 it is `pooled_lower`. For larger k every problem gets its own Bonferroni lower bound, mapped through
+    1 - (1 - p)^k, and the mean of those: the pooled bound cannot see that each problem is solved within k draws.
+
+    Raises:
+        ValueError: as `pooled_upper`.
+    """
+    if k == 1:
+        return pooled_lower(num_successes, num_draws, level)
+    successes, draws = _check_many(num_successes, num_draws)
+    tail = (1.0 - level) / len(draws)
+    bounds = [
+        success_to_pass_at_k(_lower_limit(int(c), int(n), tail), k)
+        for c, n in zip(successes, draws, strict=True)
+    ]
+    return float(np.mean(bounds))
+
+
 def mean_pass_at_k(
     num_successes: Sequence[int],
     num_draws: Sequence[int],
@@ -178,8 +200,7 @@ def mean_pass_at_k(
 
     The interval is a percentile bootstrap that resamples problems, so it speaks of new problems of the same kind;
     the noise of the draws is inside the per-problem values. When all per-problem values are equal the bootstrap
-    has no width and would claim certainty: then the interval is the exact pooled one, whose upper end is eq. 6 and
-    whose lower end is the pooled lower bound of the mean p (pass@k is never below p).
+    has no width and would claim certainty: then the interval is exact, from eq. 9 to eq. 6.
 
     Args:
         num_successes: one count per problem.
@@ -191,7 +212,7 @@ def mean_pass_at_k(
             to seed.
 
     Returns:
-        `method` is "bootstrap over problems" or "exact, pooled".
+        `method` is "bootstrap over problems" or "exact".
 
     Raises:
         ValueError: counts out of range, lengths that differ, or k above a number of draws.
@@ -201,9 +222,9 @@ def mean_pass_at_k(
     mean = float(values.mean())
     tail = (1.0 - level) / 2.0
     if np.ptp(values) == 0.0:
-        low = pooled_lower(num_successes, num_draws, 1.0 - tail)
+        low = mean_lower(num_successes, num_draws, k, 1.0 - tail)
         high = pooled_upper(num_successes, num_draws, k, 1.0 - tail)
-        return Estimate(mean, min(low, mean), max(high, mean), "exact, pooled")
+        return Estimate(mean, min(low, mean), max(high, mean), "exact")
     rng = np.random.default_rng(seed)
     picks = rng.integers(0, len(values), size=(num_resamples, len(values)))
     low, high = np.quantile(values[picks].mean(axis=1), [tail, 1.0 - tail])

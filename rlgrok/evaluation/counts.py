@@ -155,14 +155,13 @@ def log_spaced_ks(num_draws: int) -> list[int]:
 def as_record(evaluation: Evaluation, ks: Sequence[int], *, seed: int) -> dict[str, Any]:
     """Everything about an evaluation as JSON-able data: one entry of `evaluation.json`."""
     fewest = min(problem.num_draws for problem in evaluation.problems)
-    top = max((k for k in ks if k <= fewest), default=1)
     return {
         "label": evaluation.label,
         "source": evaluation.source,
         "policy": evaluation.policy,
         **accuracy(evaluation),
         "pass_at_k": pass_at_k_table(evaluation, sorted({*ks, *log_spaced_ks(fewest)}), seed=seed),
-        "problems": [_problem_record(problem, top) for problem in evaluation.problems],
+        "problems": [_problem_record(problem, min(ks)) for problem in evaluation.problems],
     }
 
 

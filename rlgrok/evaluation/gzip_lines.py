@@ -10,7 +10,7 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,8 +57,12 @@ def encode_lines(records: Sequence[dict[str, Any]]) -> bytes:
     return gzip.compress(text.encode("utf-8"), LEVEL, mtime=0)
 
 
-def read_lines(path: Path) -> Lines:
+def read_lines(path: Path, keep: Callable[[dict[str, Any]], bool] | None = None) -> Lines:
     """Every record of the file; of a torn last member, the whole lines that can still be read.
+
+    Args:
+        path: the file.
+        keep: records for which this is false are dropped while reading, which bounds memory. None: all are kept.
 
     Raises:
         InputError: no such file, unreadable, damaged before its last member, or a line that is not a JSON object.
@@ -82,7 +86,8 @@ def read_lines(path: Path) -> Lines:
             raise InputError(
                 "not a JSON object", got=type(record).__name__, where=f"{path}, line {number}"
             )
-        records.append(record)
+        if keep is None or keep(record):
+            records.append(record)
     return Lines(records, is_torn)
 
 

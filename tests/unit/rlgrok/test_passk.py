@@ -174,6 +174,29 @@ def test_pooled_lower_mirrors_the_upper() -> None:
     assert passk.pooled_lower([0, 0], [50, 50]) == 0.0
 
 
+def test_mean_lower_of_solved_problems() -> None:
+    each = (0.05 / 14) ** (1 / 64)
+    assert passk.mean_lower([64] * 14, [64] * 14, 8) == pytest.approx(1 - (1 - each) ** 8, rel=1e-12)
+    assert passk.mean_lower([64] * 14, [64] * 14, 1) == passk.pooled_lower([64] * 14, [64] * 14)
+    # problems solved four times in five are certain to be solved within 64 draws
+    assert passk.mean_lower([400] * 14, [512] * 14, 64) > 0.999
+    assert passk.mean_lower([0] * 14, [512] * 14, 64) == 0.0
+
+
+def test_mean_lower_holds_exactly_for_unequal_problems() -> None:
+    n, k = 10, 3
+    for probabilities in [(0.1, 0.5), (0.9, 0.95), (0.0, 1.0), (0.4, 0.4)]:
+        truth = np.mean([passk.success_to_pass_at_k(p, k) for p in probabilities])
+        mass = [binom.pmf(np.arange(n + 1), n, p) for p in probabilities]
+        holds = sum(
+            mass[0][a] * mass[1][b]
+            for a in range(n + 1)
+            for b in range(n + 1)
+            if passk.mean_lower([a, b], [n, n], k, 0.9) <= truth + 1e-12
+        )
+        assert holds >= 0.9
+
+
 def test_worst_problem_bound_is_bonferroni() -> None:
     each = 1 - (0.05 / 56) ** (1 / 512)
     expected = 1 - (1 - each) ** 512
@@ -194,7 +217,7 @@ def test_mean_of_the_per_problem_values() -> None:
 
 def test_no_width_falls_back_to_the_exact_bound() -> None:
     zero = passk.mean_pass_at_k([0] * 14, [64] * 14, 8, seed=0)
-    assert zero.method == "exact, pooled"
+    assert zero.method == "exact"
     assert (zero.value, zero.low) == (0.0, 0.0)
     assert zero.high == pytest.approx(1 - 0.025 ** (8 / 896), rel=1e-9)
     one = passk.mean_pass_at_k([64] * 14, [64] * 14, 1, seed=0)

@@ -22,6 +22,7 @@ def test_appends_are_read_back_and_any_gzip_reads_them(tmp_path) -> None:
     append_lines(path, [])
     append_lines(path, SECOND)
     assert read_lines(path) == (FIRST + SECOND, False)
+    assert read_lines(path, lambda record: record["n"] > 38).records == SECOND[-1:]
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         assert [json.loads(line) for line in lines] == FIRST + SECOND
 

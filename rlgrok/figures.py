@@ -1,0 +1,400 @@
+"""The figures of a run as PNG bytes: training curve, diagnostics, pass@k, held-out problems over time.
+
+Drawn with matplotlib's Agg canvas directly: no window system, no global state, no files. Sized for the width of a README
+(about 830 pixels), where every label stays readable; colours are Okabe and Ito's, and no meaning rests on colour alone.
+Matplotlib is imported on the first figure.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rlgrok.curves import Curves, PhaseChange, Series, centred_mean
+from rlgrok.passk import clopper_pearson
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#9b4f96"
+INK, SOFT, FAINT = "#24292f", "#6e7681", "#d0d7de"
+DPI = 160
+SMOOTHING = 5
+"""Steps in the centred mean drawn through noisy per-step metrics; the raw values stay visible behind it."""
+LABELS = {"base": "base policy", "final": "trained policy", "policy": "policy"}
+"""What figures and reports call an evaluated policy."""
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 11,
+    "axes.titlesize": 12.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 11,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": SOFT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e8ebee",
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "lines.solid_capstyle": "round",
+    "figure.facecolor": "white",
+}
+
+
+def training_curve(
+    curves: Curves,
+    *,
+    title: str,
+    transition: Mapping[str, Any] | None = None,
+    base: str | None = None,
+) -> bytes:
+    """Held-out accuracy under both verdicts, training rewards, the phase change and the transition.
+
+    Args:
+        curves: of one run, finished or not.
+        title: first line of the figure.
+        transition: the keys of `Transition.summary`; None or without a step: none is marked.
+        base: what the base policy could do, one line of text.
+    """
+    with _figure(9.0, 5.0) as (figure, output):
+        axes = figure.add_subplot()
+        _training_lines(axes, curves)
+        _heldout_lines(axes, curves)
+        _share_axis(axes)
+        _step_axis(axes, curves)
+        axes.set_ylabel("accuracy, reward")
+        if transition and transition.get("transition_step") is not None:
+            _mark_transition(axes, transition)
+        _mark_changes([axes], curves.changes, height=0.25)
+        _headline(figure, title, base)
+        _legend(figure, axes)
+    return output.getvalue()
+
+
+PANELS = (
+    ("groups without variance: no gradient comes from them", {"zero_variance_share": ("", RED)}),
+    (
+        "entropy of the policy, nats a token",
+        {
+            "entropy": ("all tokens", SOFT),
+            "decisive_entropy": ("tokens that decide the program", BLUE),
+        },
+    ),
+    ("distance to the gate that ends the dense phase", {"gate_distance": ("", PURPLE)}),
+)
+"""Diagnostics: a panel's heading, and its metrics with their legend and colour."""
+
+
+def diagnostics(curves: Curves, *, title: str) -> bytes:
+    """Is there still something to learn from: groups without variance, entropy, distance to the gate."""
+    shown = [panel for panel in PANELS if any(curves.get(name) for name in panel[1])] or PANELS[:1]
+    with _figure(9.0, 0.8 + 1.7 * len(shown)) as (figure, output):
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
+        grid = np.atleast_1d(figure.subplots(len(shown), 1, sharex=True))
+        for axes, (heading, lines) in zip(grid, shown, strict=True):
+            for name, (legend, color) in lines.items():
+                _noisy_line(
+                    axes,
+                    curves.get(name),
+                    legend,
+                    color,
+                    smoothing=1 if name == "gate_distance" else SMOOTHING,
+                )
+            axes.set_title(heading, fontsize=10.5, fontweight="normal", color=SOFT)
+            axes.set_ylim(bottom=0.0)
+            if len(lines) > 1 and axes.lines:
+                axes.legend(loc="best")
+            if "zero_variance_share" in lines:
+                _share_axis(axes)
+        _step_axis(grid[-1], curves)
+        _mark_changes(grid, curves.changes, height=0.75)
+    return output.getvalue()
+
+
+def pass_at_k_curves(evaluations: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
+    """pass@k against k (logarithmic), one band a policy; the tests' verdict dashed beside the exhaustive one.
+
+    Args:
+        evaluations: entries of `evaluation.json`.
+        title: of the figure.
+    """
+    with _figure(9.0, 4.6) as (figure, output):
+        axes = figure.add_subplot()
+        colors = {"base": ORANGE, "final": BLUE, "policy": BLUE}
+        for evaluation in evaluations:
+            color = colors.get(evaluation["label"], GREEN)
+            _pass_at_k_lines(axes, evaluation, color)
+        axes.set_xscale("log", base=2)
+        ks = sorted({row["k"] for evaluation in evaluations for row in evaluation["pass_at_k"]})
+        axes.set_xticks(ks, [str(k) for k in ks])
+        axes.minorticks_off()
+        _share_axis(axes)
+        axes.set_xlabel("k, completions per problem")
+        axes.set_ylabel("pass@k, mean over problems")
+        axes.set_title(title)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return output.getvalue()
+
+
+def problem_map(curves: Curves, *, title: str) -> bytes:
+    """Each held-out problem over time: share of tests passed, passed but exhaustively wrong, right."""
+    rows = _ordered_problems(curves)
+    steps = sorted({step for row in curves.by_problem.values() for step in row})
+    with _figure(9.0, 1.3 + 0.27 * max(1, len(rows))) as (figure, output):
+        axes = figure.add_subplot()
+        from matplotlib.patches import Patch
+
+        axes.imshow(_map_colors(curves, rows, steps), aspect="auto", interpolation="nearest")
+        axes.set_yticks(range(len(rows)), [row.rsplit(":", 1)[-1] for row in rows], fontsize=9)
+        shown = np.unique(np.linspace(0, len(steps) - 1, min(13, len(steps))).round().astype(int))
+        axes.set_xticks(shown, [str(steps[index]) for index in shown])
+        axes.grid(False)
+        axes.tick_params(length=0)
+        axes.set_xlabel("optimiser step")
+        axes.set_ylabel("held-out problem")
+        axes.set_title(title)
+        handles = [
+            Patch(color=BLUE, label="right on every short input"),
+            Patch(color=ORANGE, label="passes the tests, wrong"),
+            Patch(facecolor=_grey(0.9), label="90 % of the tests"),
+            Patch(facecolor=_grey(0.5), edgecolor=FAINT, label="50 % of the tests"),
+        ]
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return output.getvalue()
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[tuple[Figure, io.BytesIO]]:
+    """A figure in our style, in inches; rendered to the buffer on the way out."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    output = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, output
+        # Without metadata the same figure gives the same bytes.
+        figure.savefig(output, format="png", metadata={"Software": None})
+
+
+def _share_axis(axes: Axes) -> None:
+    axes.set_ylim(-0.02, 1.03)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0], ["0", "25 %", "50 %", "75 %", "100 %"])
+
+
+def _step_axis(axes: Axes, curves: Curves) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlim(0, max(1, curves.last_step) * 1.01)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("optimiser step")
+
+
+def _training_lines(axes: Axes, curves: Curves) -> None:
+    dense = curves.get("dense_reward")
+    if dense:
+        axes.plot(*dense, color=SOFT, linewidth=1.3, label="training: dense reward")
+    _noisy_line(axes, curves.get("full_pass"), "training: full pass", GREEN)
+
+
+def _noisy_line(
+    axes: Axes, series: Series, label: str, color: str, smoothing: int = SMOOTHING
+) -> None:
+    """A centred mean over the faint raw values."""
+    if not series:
+        return
+    axes.plot(*series, color=color, linewidth=0.8, alpha=0.3)
+    axes.plot(
+        series.steps,
+        centred_mean(series.values, smoothing),
+        color=color,
+        linewidth=1.8,
+        label=label,
+    )
+
+
+def _heldout_lines(axes: Axes, curves: Curves) -> None:
+    tests, exhaustive = curves.get("heldout_full_pass"), curves.get("heldout_exhaustive")
+    if tests:
+        axes.plot(
+            *tests, color=ORANGE, linewidth=1.8, linestyle=(0, (4, 2)), marker="o", markersize=6.5,
+            markerfacecolor="white", label="held-out: passes the tests", zorder=3,
+        )  # fmt: skip
+    if not exhaustive:
+        return
+    count = curves.num_heldout
+    label = "held-out: right on every short input"
+    axes.plot(
+        *exhaustive, color=BLUE, linewidth=2.6, marker="o", markersize=4.5, label=label, zorder=4
+    )
+    if count:
+        ends = np.array(
+            [clopper_pearson(round(share * count), count) for share in exhaustive.values]
+        )
+        words = f"95 % interval, {count} problems"
+        axes.fill_between(
+            exhaustive.steps, *ends.T, color=BLUE, alpha=0.09, linewidth=0, label=words
+        )
+
+
+def _mark_transition(axes: Axes, transition: Mapping[str, Any]) -> None:
+    """The plateau as a bracket near the floor, the transition as a band and a line with its label."""
+    step, (low, high) = transition["transition_step"], transition["transition_interval_95"]
+    axes.axvspan(low, high, color=RED, alpha=0.13, linewidth=0, zorder=0)
+    axes.axvline(step, color=RED, linewidth=1.5, zorder=2)
+    steps = transition["plateau_steps"]
+    end = transition.get("climb_start") or steps
+    arrow = {"arrowstyle": "<->", "color": SOFT, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", (end - steps, 0.12), (end, 0.12), arrowprops=arrow)
+    axes.text(
+        end - steps / 2,
+        0.135,
+        f"plateau, {steps} steps",
+        ha="center",
+        va="bottom",
+        color=SOFT,
+        fontsize=10,
+    )
+    words = f"transition at step {step}\n95 %: {low} to {high}"
+    left, right = axes.get_xlim()
+    on_left = low - left > 0.3 * (right - left)
+    _flag(axes, low if on_left else high, words, RED, 0.42, on_left=on_left)
+
+
+def _flag(axes: Axes, x: float, words: str, color: str, height: float, *, on_left: bool) -> None:
+    """Words beside a vertical line, at a share of the axes' height."""
+    axes.annotate(
+        words,
+        (x, height),
+        xycoords=axes.get_xaxis_transform(),
+        xytext=(-6 if on_left else 6, 0),
+        textcoords="offset points",
+        ha="right" if on_left else "left",
+        va="center",
+        color=color,
+        fontsize=10,
+        fontweight="bold",
+        bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5},
+        zorder=5,
+    )
+
+
+def _mark_changes(panels: Sequence[Axes], changes: Sequence[PhaseChange], *, height: float) -> None:
+    """A dotted line through all panels for each change of reward, labelled in the first."""
+    for change in changes:
+        for axes in panels:
+            axes.axvline(change.step, color=PURPLE, linewidth=1.4, linestyle=(0, (2, 2)), zorder=2)
+        words = f"{change.old} \N{RIGHTWARDS ARROW} {change.new}\nstep {change.step}"
+        left, right = panels[0].get_xlim()
+        on_left = change.step - left > 0.8 * (right - left)
+        _flag(panels[0], change.step, words, PURPLE, height, on_left=on_left)
+
+
+def _headline(figure: Figure, title: str, base: str | None) -> None:
+    axes = figure.axes[0]
+    axes.set_title(title, pad=24 if base else 8)
+    if base:
+        axes.text(0, 1.025, base, transform=axes.transAxes, color=SOFT, fontsize=10.5, va="bottom")
+
+
+LEGEND_ORDER = ("held-out: right", "held-out: passes", "95 %", "training: full", "training: dense")
+"""How the labels of the training curve begin, most important first; two columns."""
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    shown = [
+        index
+        for start in LEGEND_ORDER
+        for index, label in enumerate(labels)
+        if label.startswith(start)
+    ]
+    figure.legend(
+        [handles[index] for index in shown],
+        [labels[index] for index in shown],
+        loc="outside lower center",
+        ncols=2,
+        columnspacing=2.5,
+    )
+
+
+def _pass_at_k_lines(axes: Axes, evaluation: Mapping[str, Any], color: str) -> None:
+    """The stricter verdict as a line with its band; the tests' dashed where they say something else."""
+    name = LABELS.get(evaluation["label"], evaluation["label"])
+    by_verdict: dict[str, list[Mapping[str, Any]]] = {}
+    for row in evaluation["pass_at_k"]:
+        by_verdict.setdefault(row["verdict"], []).append(row)
+    tests, strict = by_verdict["tests"], by_verdict.get("exhaustive", by_verdict["tests"])
+    ks = [row["k"] for row in strict]
+    values = [row["value"] for row in strict]
+    differs = values != [row["value"] for row in tests]
+    axes.plot(
+        ks, values, color=color, linewidth=2.4, marker="o", markersize=5, clip_on=False, zorder=4,
+        label=f"{name}\nright on every short input" if differs else name,
+    )  # fmt: skip
+    lows, highs = [row["low"] for row in strict], [row["high"] for row in strict]
+    axes.fill_between(ks, lows, highs, color=color, alpha=0.15, linewidth=0)
+    if differs:
+        axes.plot(
+            ks, [row["value"] for row in tests], color=color, linewidth=1.6, linestyle=(0, (4, 2)), marker="o",
+            markersize=5, markerfacecolor="white", clip_on=False, zorder=3, label=f"{name}\npasses the tests",
+        )  # fmt: skip
+
+
+def _ordered_problems(curves: Curves) -> list[str]:
+    """Problem ids, the earliest solved first."""
+
+    def first_solved(name: str) -> float:
+        solved = [step for step, record in curves.by_problem[name].items() if _is_right(record)]
+        return min(solved, default=float("inf"))
+
+    return sorted(curves.by_problem, key=lambda name: (first_solved(name), name))
+
+
+def _map_colors(curves: Curves, rows: Sequence[str], steps: Sequence[int]) -> np.ndarray:
+    """(problems, steps, 3) colours in [0, 1]; white where there was no evaluation."""
+    from matplotlib.colors import to_rgb
+
+    image = np.ones((len(rows), len(steps), 3))
+    for row, name in enumerate(rows):
+        for column, step in enumerate(steps):
+            record = curves.by_problem[name].get(step)
+            if record is None:
+                continue
+            color = (
+                BLUE
+                if _is_right(record)
+                else ORANGE
+                if record["full_pass"]
+                else _grey(record["pass_rate"])
+            )
+            image[row, column] = to_rgb(color)
+    return image
+
+
+def _is_right(record: Mapping[str, Any]) -> bool:
+    """Right as far as it was judged."""
+    return bool(record["full_pass"] if record.get("exhaustive") is None else record["exhaustive"])
+
+
+def _grey(pass_rate: float) -> tuple[float, float, float]:
+    """Darker for more tests passed; from white-ish at a third of the tests to mid-grey at all of them."""
+    level = 0.97 - 0.42 * float(np.clip((pass_rate - 0.33) / 0.67, 0, 1)) ** 1.5
+    return (level, level, level)

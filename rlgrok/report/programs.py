@@ -1,0 +1,90 @@
+"""Example programs of a run, drawn as graphs: successes, the last failure, a false pass, the oracle.
+
+Problems are rebuilt from the config, so that a wrong program can be shown with an input it gets wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rlgrok.artefacts import Artefacts, Record, is_right
+from rlgrok.delta import SCOPES
+from rlgrok.delta.manufactoria.dsl import ParseError, parse
+from rlgrok.graphs import program_svg
+from rlgrok.report.wording import percent
+from rlgrok.types import Problem, Scope
+from runtime.errors import ConfigError
+from runtime.report import Report
+
+
+def add_programs(report: Report, run: Artefacts) -> None:
+    """The section; nothing when the run has no rollouts yet."""
+    chosen = run.examples
+    shown = {
+        "The first success": chosen.first_success,
+        "The first right program for a held-out problem": chosen.first_heldout,
+        "The last greedy failure on a held-out problem": chosen.last_failure,
+        "The last false pass": chosen.false_pass,
+    }
+    if chosen.first_heldout is chosen.first_success:
+        del shown["The first right program for a held-out problem"]
+    if not any(shown.values()):
+        return
+    report.section(
+        "Programs",
+        "Tapes enter at START; an edge is taken for the symbol at the front of the tape, \N{EMPTY SET} where "
+        "there is none. A cross rejects.",
+    )
+    scope = SCOPES[run.config["data"]["scope"]]
+    problems = _problems(run, scope)
+    for heading, record in shown.items():
+        if record is not None:
+            caption = f"{heading}: {_outcome(record)}{_mistake(record, scope, problems)}"
+            _add_program(report, scope, caption, record["text"])
+    subject = chosen.first_heldout or chosen.first_success or chosen.last_failure
+    problem = problems.get(subject["problem_id"]) if subject else None
+    if problem is not None:
+        caption = f"The oracle's program for {problem.id}."
+        _add_program(report, scope, caption, scope.oracle(problem))
+
+
+def _outcome(record: Record) -> str:
+    step = record.get("step")
+    where = "in the evaluation" if step is None else f"at step {step}"
+    rate = percent(record["pass_rate"])
+    if is_right(record):
+        words = "right on every short input" if record.get("exhaustive") else "passes every test"
+    elif record["full_pass"]:
+        words = "passes every test and is wrong"
+    else:
+        words = f"{record['status'].replace('_', ' ')}, {rate} of the tests passed"
+    return f"{record['problem_id']}, {where}; {words}."
+
+
+def _mistake(record: Record, scope: Scope, problems: Mapping[str, Problem]) -> str:
+    """An input that a wrong program gets wrong; empty for a right or an unreadable one."""
+    problem = problems.get(record["problem_id"])
+    if problem is None or is_right(record) or record["status"] not in ("passed", "failed"):
+        return ""
+    verdict = scope.verify_exhaustive(problem, scope.extract(record["text"]))
+    return f" Over every short input: {verdict.message}." if verdict.message else ""
+
+
+def _add_program(report: Report, scope: Scope, caption: str, completion: str) -> None:
+    """A completion as a graph, or as text where it is not a program."""
+    try:
+        report.svg(program_svg(parse(scope.extract(completion)), title=caption), caption)
+    except ParseError as error:
+        report.text(f"{caption} It does not parse: {error}.")
+        report.code(completion)
+
+
+def _problems(run: Artefacts, scope: Scope) -> dict[str, Problem]:
+    """The run's problems by id; empty when this version cannot build them from the config."""
+    data = run.config["data"]
+    names = ("families", "colors", "lengths", "heldout_share", "max_problems", "tests")
+    try:
+        built = scope.build(**{name: data[name] for name in names}, seed=run.seed)
+    except (ConfigError, KeyError):
+        return {}
+    return {problem.id: problem for problem in (*built.heldout, *built.train)}
