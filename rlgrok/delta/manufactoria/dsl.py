@@ -9,13 +9,11 @@ starts with four blanks or a tab; with one to three blanks it is read as a decla
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import NamedTuple, TypeVar
-
-T = TypeVar("T")
+from typing import NamedTuple
 
 NONE_TARGET = "NONE"
 END_TARGET = "END"
@@ -39,6 +37,10 @@ class Kind(StrEnum):
     PAINTER_BLUE = "PAINTER_BLUE"
     PAINTER_YELLOW = "PAINTER_YELLOW"
     PAINTER_GREEN = "PAINTER_GREEN"
+
+    __hash__ = (
+        str.__hash__
+    )  # the enum's own is written in Python, and parsing looks kinds up all the time
 
 
 PULLER_COLORS: Mapping[Kind, str] = {Kind.PULLER_RB: "RB", Kind.PULLER_YG: "YG"}
@@ -121,7 +123,20 @@ _PULLER_ROUTE = re.compile(r"\[(R|B|Y|G|EMPTY)\]\s+(\w+)\s*(?:#.*)?")
 _NEXT_ROUTE = re.compile(r"NEXT\s+(\w+)\s*(?:#.*)?")
 _FENCED = re.compile(r"```(?:manufactoria)?(.*?)```", re.DOTALL)
 
-_Declaration = tuple[Kind, str, bool]
+
+class _Line(NamedTuple):
+    """One line read in every way it could be meant; which way counts depends on the lines before it."""
+
+    is_code: bool
+    """Neither blank nor a comment."""
+    is_route: bool
+    """Starts with four blanks or a tab, so it belongs to the node above, if there is one."""
+    shown: str
+    """The stripped line in quotes, cut when it is very long."""
+    declaration: tuple[Kind, str, bool] | None
+    """Kind, id and whether there is a colon."""
+    puller_route: Edge | None
+    next_route: Edge | None
 
 
 def parse(text: str) -> Program:
@@ -137,13 +152,13 @@ def parse(text: str) -> Program:
     declared_at: dict[str, int] = {}
     position = 0
     while position < len(lines):
-        number, _, line = lines[position]
+        number, line = lines[position]
         kind, name = _check_declaration(number, line, declared_at)
         declared_at[name] = number
         position += 1
         edges: list[Edge] = []
-        while position < len(lines) and lines[position][1].startswith(("    ", "\t")):
-            edges.append(_check_route(kind, lines[position][0], lines[position][2]))
+        while position < len(lines) and lines[position][1].is_route:
+            edges.append(_check_route(kind, *lines[position]))
             position += 1
         _check_edges(kind, name, number, edges)
         nodes.append(Node(kind, name, tuple(edges)))
@@ -177,8 +192,8 @@ def format_program(program: Program) -> str:
     return "\n".join(lines)
 
 
-def _significant_lines(text: str) -> list[tuple[int, str, str]]:
-    """Number, raw line and stripped line of everything but fences, blank lines and comments."""
+def _significant_lines(text: str) -> list[tuple[int, _Line]]:
+    """Everything but fences, blank lines and comments, with its line number in the text."""
     body = text.strip()
     first = text.count("\n", 0, len(text) - len(text.lstrip())) + 1
     rows = body.split("\n")
@@ -187,54 +202,38 @@ def _significant_lines(text: str) -> list[tuple[int, str, str]]:
         first += 1
     if rows and rows[-1].strip() == FENCE:
         del rows[-1]
-    lines = []
-    for number, row in enumerate(rows, first):
-        line = row.strip()
-        if line and line[0] != "#":
-            lines.append((number, row, line))
-    return lines
+    read = (_read_short(r) if len(r) <= _MAX_REMEMBERED_LINE else _read_line(r) for r in rows)
+    return [numbered for numbered in enumerate(read, first) if numbered[1].is_code]
 
 
-def _remembered(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Programs repeat the same few lines: a bounded memo in front of a pattern, short lines only."""
-    memo = lru_cache(maxsize=8192)(read)
-
-    def lookup(line: str) -> T:
-        return memo(line) if len(line) <= _MAX_REMEMBERED_LINE else read(line)
-
-    return lookup
-
-
-@_remembered
-def _read_declaration(line: str) -> _Declaration | None:
-    match = _DECLARATION.fullmatch(line)
-    return None if match is None else (Kind(match[1]), match[2], bool(match[3]))
-
-
-@_remembered
-def _read_puller_route(line: str) -> Edge | None:
-    match = _PULLER_ROUTE.fullmatch(line)
-    return None if match is None else Edge(match[1], match[2])
+def _read_line(row: str) -> _Line:
+    line = row.strip()
+    declaration = _DECLARATION.fullmatch(line)
+    puller_route = _PULLER_ROUTE.fullmatch(line)
+    next_route = _NEXT_ROUTE.fullmatch(line)
+    return _Line(
+        is_code=bool(line) and line[0] != "#",
+        is_route=row.startswith(("    ", "\t")),
+        shown=repr(
+            line if len(line) <= _MAX_REMEMBERED_LINE else line[:_MAX_REMEMBERED_LINE] + "..."
+        ),
+        declaration=declaration and (Kind(declaration[1]), declaration[2], bool(declaration[3])),
+        puller_route=puller_route and Edge(puller_route[1], puller_route[2]),
+        next_route=next_route and Edge(NEXT, next_route[1]),
+    )
 
 
-@_remembered
-def _read_next_route(line: str) -> Edge | None:
-    match = _NEXT_ROUTE.fullmatch(line)
-    return None if match is None else Edge(NEXT, match[1])
+_read_short = lru_cache(maxsize=8192)(_read_line)  # programs repeat the same few short lines
 
 
-def _shown(line: str) -> str:
-    """The line in quotes, cut when it is very long."""
-    return repr(line if len(line) <= _MAX_REMEMBERED_LINE else line[:_MAX_REMEMBERED_LINE] + "...")
-
-
-def _check_declaration(number: int, line: str, declared_at: Mapping[str, int]) -> tuple[Kind, str]:
+def _check_declaration(
+    number: int, line: _Line, declared_at: Mapping[str, int]
+) -> tuple[Kind, str]:
     """Checks 1 to 8 of section 1.5, in that order."""
-    declaration = _read_declaration(line)
-    if declaration is None:
-        detail = f"invalid node declaration: {_shown(line)}"
+    if line.declaration is None:
+        detail = f"invalid node declaration: {line.shown}"
         raise ParseError(ParseCategory.INVALID_DECLARATION, number, detail)
-    kind, name, has_colon = declaration
+    kind, name, has_colon = line.declaration
     if kind is Kind.END and has_colon:
         raise ParseError(ParseCategory.END_COLON, number, "END takes no colon")
     if kind is not Kind.END and not has_colon:
@@ -248,19 +247,19 @@ def _check_declaration(number: int, line: str, declared_at: Mapping[str, int]) -
     return kind, name
 
 
-def _check_route(kind: Kind, number: int, line: str) -> Edge:
+def _check_route(kind: Kind, number: int, line: _Line) -> Edge:
     """Check 9: the shape of one route line."""
     if kind is Kind.END:
         raise ParseError(ParseCategory.END_ROUTE, number, "END cannot have routes")
     if kind in PULLER_COLORS:
-        edge, category = _read_puller_route(line), ParseCategory.INVALID_PULLER_ROUTE
-        what = "invalid puller route"
-    else:
-        edge, category = _read_next_route(line), ParseCategory.INVALID_NEXT_ROUTE
-        what = "invalid NEXT route"
-    if edge is None:
-        raise ParseError(category, number, f"{what}: {_shown(line)}")
-    return edge
+        if line.puller_route is None:
+            detail = f"invalid puller route: {line.shown}"
+            raise ParseError(ParseCategory.INVALID_PULLER_ROUTE, number, detail)
+        return line.puller_route
+    if line.next_route is None:
+        detail = f"invalid NEXT route: {line.shown}"
+        raise ParseError(ParseCategory.INVALID_NEXT_ROUTE, number, detail)
+    return line.next_route
 
 
 def _check_edges(kind: Kind, name: str, number: int, edges: list[Edge]) -> None:

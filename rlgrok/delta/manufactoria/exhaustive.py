@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from rlgrok.delta.manufactoria.dsl import ParseError, Program
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Family
 from rlgrok.delta.manufactoria.families.sequences import symbols
 from rlgrok.delta.manufactoria.generator import expected_test
 from rlgrok.delta.manufactoria.judge import (
+    PreparedTests,
     compile_text,
     failed_verdict,
     first_failure,
@@ -48,17 +49,17 @@ class Checks:
     max_length: int
     target: bytes
     """Acceptance of every short tape by a right program, in the order of `tables.tapes`."""
-    longer: tuple[TestCase, ...]
+    longer: PreparedTests
 
     @property
     def num_tests(self) -> int:
         """Short and longer tapes."""
-        return len(self.target) + len(self.longer)
+        return len(self.target) + len(self.longer.tests)
 
-    @property
+    @cached_property
     def num_accepting(self) -> int:
         """Those to be accepted."""
-        return sum(self.target) + sum(test.expected_accepted for test in self.longer)
+        return sum(self.target) + self.longer.num_accepting
 
 
 def bound(problem: Problem) -> int:
@@ -103,10 +104,10 @@ def solves(program: Program, problem: Problem) -> bool:
     if checks.family.label is None:
         every_tape = _every_tape(checks.alphabet, checks.max_length)
         short = all(_leaves_right_tape(checks, tables, tape) for tape in every_tape)
-        return short and all(is_passed(t, tables.simulate(t.input)) for t in checks.longer)
+        return short and all(is_passed(t, tables.simulate(t.input)) for t in checks.longer.tests)
     if tables.behaviour(checks.alphabet, checks.max_length) != checks.target:
         return False
-    return all(tables.accepts(test.input) == test.expected_accepted for test in checks.longer)
+    return checks.longer.accepted_by(tables) == checks.longer.accepting
 
 
 _remembered: OrderedDict[str, Checks] = OrderedDict()
@@ -130,7 +131,7 @@ def _build_checks(problem: Problem) -> Checks:
     longer = tuple(
         expected_test(family, problem.parameters, tape) for tape in _longer(problem, max_length)
     )
-    return Checks(family, problem, alphabet, max_length, target, longer)
+    return Checks(family, problem, alphabet, max_length, target, PreparedTests(longer))
 
 
 def _longer(problem: Problem, max_length: int) -> list[str]:
@@ -158,40 +159,38 @@ def _longer(problem: Problem, max_length: int) -> list[str]:
 def _verify_acceptance(checks: Checks, tables: Tables) -> Verdict:
     """Short tapes as one comparison of big integers, longer ones one by one."""
     short = tables.behaviour(checks.alphabet, checks.max_length)
-    accepted = [tables.accepts(test.input) for test in checks.longer]
-    wanted = [test.expected_accepted for test in checks.longer]
-    num_accepting = checks.num_accepting
-    if short == checks.target and accepted == wanted:
-        return Verdict(
-            Status.PASSED, checks.num_tests, checks.num_tests, num_accepting, num_accepting
-        )
-    seen, target = int.from_bytes(short), int.from_bytes(checks.target)
-    right = [is_so == should for is_so, should in zip(accepted, wanted, strict=True)]
+    longer = checks.longer.accepted_by(tables)
+    num, num_accepting = checks.num_tests, checks.num_accepting
+    if short == checks.target and longer == checks.longer.accepting:
+        return Verdict(Status.PASSED, num, num, num_accepting, num_accepting)
+    seen = int.from_bytes(short + bytes(longer))
+    wanted = int.from_bytes(checks.target + bytes(checks.longer.accepting))
+    wrong = (seen ^ wanted).to_bytes(num)
     return failed_verdict(
-        num_passed=len(short) - (seen ^ target).bit_count() + sum(right),
-        num_tests=checks.num_tests,
+        num_passed=num - wrong.count(1),
+        num_tests=num,
         num_accepting=num_accepting,
-        num_accepting_passed=(seen & target).bit_count()
-        + sum(is_so and should for is_so, should in zip(accepted, wanted, strict=True)),
-        first=_first_wrong(checks, short, right),
+        num_accepting_passed=(seen & wanted).bit_count(),
+        first=_described(checks, wrong.index(1)),
     )
 
 
-def _first_wrong(checks: Checks, short: bytes, right: list[bool]) -> str:
-    """The shortest tape on which the program is wrong, in words."""
-    for index, (is_so, should) in enumerate(zip(short, checks.target, strict=True)):
-        if is_so != should:
-            tape = _every_tape(checks.alphabet, checks.max_length)[index]
-            return first_failure(TestCase(tape, check_output=False), "" if is_so else None)
-    test = checks.longer[right.index(False)]
-    return first_failure(test, None if test.expected_accepted else "")
+def _described(checks: Checks, index: int) -> str:
+    """What a program that is wrong on one tape did there, in words; the short tapes are numbered first."""
+    if index < len(checks.target):
+        tape = _every_tape(checks.alphabet, checks.max_length)[index]
+        accepting = bool(checks.target[index])
+    else:
+        test = checks.longer.tests[index - len(checks.target)]
+        tape, accepting = test.input, test.expected_accepted
+    return first_failure(TestCase(tape, check_output=False), None if accepting else "")
 
 
 def _verify_outputs(checks: Checks, tables: Tables) -> Verdict:
     """Every tape simulated, its output compared."""
     num_passed, first = 0, ""
     every_tape = _every_tape(checks.alphabet, checks.max_length)
-    for tape in (*every_tape, *(test.input for test in checks.longer)):
+    for tape in (*every_tape, *(test.input for test in checks.longer.tests)):
         if _leaves_right_tape(checks, tables, tape):
             num_passed += 1
         elif not first:

@@ -159,16 +159,24 @@ class PreparedTests:
         tests: of one problem.
     """
 
-    __slots__ = ("accepting", "codes", "max_length", "num_accepting", "tests")
+    __slots__ = ("_codes", "_max_length", "accepting", "is_acceptance", "num_accepting", "tests")
 
     def __init__(self, tests: tuple[TestCase, ...]) -> None:
         self.tests = tests
         self.accepting = [test.expected_accepted for test in tests]
         self.num_accepting = sum(self.accepting)
-        codes = [None if test.check_output else encode(test.input) for test in tests]
-        self.codes = None if None in codes else [code for code in codes if code is not None]
-        """Symbol codes of the inputs; None when a test looks at the output or holds a foreign character."""
-        self.max_length = max((len(test.input) for test in tests), default=0)
+        self.is_acceptance = not any(test.check_output for test in tests)
+        codes = [encode(test.input) for test in tests]
+        self._codes = [code for code in codes if code is not None]
+        self._max_length = max((len(test.input) for test in tests), default=0)
+
+    def accepted_by(self, tables: Tables) -> list[bool]:
+        """Which inputs a program accepts."""
+        automaton = tables.automaton
+        fits = automaton is not None and self._max_length <= automaton.max_length
+        if automaton is not None and fits and len(self._codes) == len(self.tests):
+            return list(map(automaton.accepts_codes, self._codes))
+        return [tables.accepts(test.input) for test in self.tests]
 
 
 def verify_prepared(text: str, prepared: PreparedTests) -> Verdict:
@@ -178,18 +186,12 @@ def verify_prepared(text: str, prepared: PreparedTests) -> Verdict:
         tables = compile_text(text)
     except ParseError as error:
         return unparsed_verdict(error, len(tests), prepared.num_accepting)
-    automaton = tables.automaton
-    if (
-        automaton is None
-        or prepared.codes is None
-        or prepared.max_length > automaton.max_length
-        or not tests
-    ):
+    if not prepared.is_acceptance:
         finals = [tables.simulate(test.input) for test in tests]
         passed = [is_passed(test, final) for test, final in zip(tests, finals, strict=True)]
         return _verdict(tests, prepared.num_accepting, passed, finals)
-    accepted = list(map(automaton.accepts_codes, prepared.codes))
-    if accepted == prepared.accepting:
+    accepted = prepared.accepted_by(tables)
+    if accepted == prepared.accepting and tests:
         num = len(tests)
         return Verdict(Status.PASSED, num, num, prepared.num_accepting, prepared.num_accepting)
     passed = [is_so == wanted for is_so, wanted in zip(accepted, prepared.accepting, strict=True)]

@@ -32,7 +32,8 @@ STRATA = (6, 3, 6)
 INTERIOR_SHARE = 0.15
 """Share of the rejecting tests that also leave the path on the way; the rest does so at the end only."""
 MAX_TAIL = 5
-_ATTEMPTS = 60  # draws for one more new tape of a kind, before giving up: some kinds have few
+_ATTEMPTS = 60  # draws in all for the mixed accepting tapes: some families have few
+_CANDIDATES = 24  # tapes drawn for each rejecting test
 _MAX_ENUMERATED = 4000  # pairs of wrong edges; all two-colour patterns up to six symbols have fewer
 _NUM_DRAWN = 1000
 
@@ -73,26 +74,58 @@ def _accepting(path: OraclePath, stream: Stream) -> list[str]:
 
 
 def _rejecting(path: OraclePath, stream: Stream, count: int) -> list[str]:
-    """Rejected tapes in the proportions of `STRATA`; a stratum with too few tapes leaves its share to the others."""
-    deepest = path.deepest
-    strata = [[deepest], [deepest - 1], list(range(deepest - 1))]
-    plan = [depths for depths, n in zip(strata, _shares(count), strict=True) for _ in range(n)]
+    """Rejected tapes in the proportions of `STRATA`; a stratum with too few tapes leaves its share to the others.
+
+    Among some drawn tapes of a stratum the one is taken that most of the programs with one state left out accept,
+    those counting more that have failed fewer tests so far: each must lose about the same.
+    """
+    num_failed = [0] * len(path.shortcuts)
     chosen: list[str] = []
-    for depths in [*plan, *([list(range(deepest + 1))] * count)]:
-        usable = [depth for depth in depths if depth >= 0] or [deepest]
-        for _ in range(_ATTEMPTS if len(chosen) < count else 0):
-            tape = _rejected_tape(path, stream.choice(usable), stream)
-            if not path.accepts(tape) and tape not in chosen:
-                chosen.append(tape)
-                break
+    for depths in _depth_plan(path.deepest, count):
+        if len(chosen) == count:
+            break
+        best: tuple[float, str, list[bool]] | None = None
+        for tape in _rejected_tapes(path, depths, stream):
+            codes = encode(tape) or b""
+            accepted_by = [shortcut.accepts_codes(codes) for shortcut in path.shortcuts]
+            gain = sum(is_so / (1 + n) for is_so, n in zip(accepted_by, num_failed, strict=True))
+            if tape not in chosen and (best is None or gain > best[0]):
+                best = (gain, tape, accepted_by)
+        if best is not None:
+            chosen.append(best[1])
+            num_failed = [n + is_so for n, is_so in zip(num_failed, best[2], strict=True)]
     return chosen
 
 
-def _rejected_tape(path: OraclePath, depth: int, stream: Stream) -> str:
-    """A tape that follows the pattern to a depth and gets no further; it may still be accepted where it ends."""
-    probability = 0.5 if stream.bernoulli(INTERIOR_SHARE) else 0.0
-    walked = path.walk(depth, probability, stream)
-    return walked + path.tail(path.after(walked), depth, stream)
+def _depth_plan(deepest: int, count: int) -> Iterator[set[int]]:
+    """The allowed depths of each rejecting test in turn; the shorter ones take turns, so that none is left out.
+
+    Twice as many as asked for: the second half allows every depth.
+    """
+    first, second, rest = _shares(count)
+    yield from [{deepest}] * first
+    yield from [{deepest - 1}] * second
+    shorter = range(deepest - 2, -1, -1)
+    yield from [{shorter[index % len(shorter)]} for index in range(rest if shorter else 0)]
+    yield from [set(range(deepest + 1))] * count
+
+
+def _rejected_tapes(path: OraclePath, depths: set[int], stream: Stream) -> list[str]:
+    """Some rejected tapes whose depth is one of these: half of them get stuck there, half go on as if nothing was."""
+    wanted = sorted(depth for depth in depths if depth >= 0)
+    found = []
+    for attempt in range(_CANDIDATES if wanted else 0):
+        depth = stream.choice(wanted)
+        if attempt % 2:
+            depth = stream.integer(0, depth)
+        probability = 0.5 if stream.bernoulli(INTERIOR_SHARE) else 0.0
+        tape = path.walk(depth, probability, stream)
+        tape += path.tail(path.after(tape), depth, stream)
+        if attempt % 2:
+            tape += path.pattern[depth + 1 :]
+        if not path.accepts(tape) and path.depth(tape) in depths:
+            found.append(tape)
+    return found
 
 
 def _substituted(path: OraclePath, stream: Stream) -> list[str]:

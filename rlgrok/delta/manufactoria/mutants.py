@@ -23,7 +23,7 @@ from rlgrok.delta.manufactoria.dsl import (
     Node,
     Program,
 )
-from rlgrok.delta.manufactoria.tables import SYMBOLS, Automaton, Tables
+from rlgrok.delta.manufactoria.tables import ACCEPT, REJECT, SYMBOLS, Automaton, Tables
 from runtime.seeding import Stream
 
 
@@ -94,7 +94,7 @@ class Mutator:
     """Automata of many mutants of one canonical program whose acceptance does not depend on painters.
 
     Where the program has no `[EMPTY]` route an edge is one entry of the automaton's table, and a mutant costs about a
-    microsecond; otherwise every mutant is compiled.
+    microsecond; otherwise the table is built again for every mutant.
 
     Args:
         program: the right program, canonical.
@@ -104,25 +104,28 @@ class Mutator:
     """
 
     def __init__(self, program: Program) -> None:
-        automaton = Tables(program).automaton
-        if automaton is None:
+        tables = Tables(program)
+        if tables.automaton is None:
             raise ValueError("a program that reads what it has painted is not a finite automaton")
         self.program = program
-        self.automaton = automaton
+        self.automaton = tables.automaton
+        self._tables = tables
         self._has_empty = any(EMPTY in (edge.condition for edge in n.edges) for n in program.nodes)
-        width = len(SYMBOLS)
+        self._numbers = {node.name: index for index, node in enumerate(program.nodes)}
+        self._numbers |= {END_NAME: ACCEPT, NONE_TARGET: REJECT}
         pullers = [node.name for node in program.nodes if node.kind in PULLER_COLORS]
         # Canonical nodes are in breadth-first order, and so are the automaton's states.
         names = [*pullers, END_NAME, NONE_TARGET]
-        self._states = {name: index * width for index, name in enumerate(names)}
+        self._states = {name: index * len(SYMBOLS) for index, name in enumerate(names)}
 
     def mutant(self, changes: Sequence[Change]) -> Automaton | None:
         """The automaton of the program with some edges changed; None if the limit on visits could matter."""
+        nodes = self.program.nodes
+        routes = [(at, nodes[at].edges[index].condition, target) for at, index, target in changes]
         if self._has_empty:
-            return Tables(apply_changes(self.program, changes)).automaton
+            numbered = ((at, condition, self._numbers[target]) for at, condition, target in routes)
+            return self._tables.rerouted(numbered).automaton
         moves = list(self.automaton.moves)
-        for position, index, target in changes:
-            node = self.program.nodes[position]
-            symbol = node.edges[index].condition
-            moves[self._states[node.name] + SYMBOLS.index(symbol)] = self._states[target]
+        for at, symbol, target in routes:
+            moves[self._states[nodes[at].name] + SYMBOLS.index(symbol)] = self._states[target]
         return replace(self.automaton, moves=tuple(moves))

@@ -7,7 +7,9 @@ tests is decided in `ladder.py`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 
 from rlgrok.delta.manufactoria.dsl import EMPTY, Program
 from rlgrok.delta.manufactoria.mutants import Change, Mutator, wrong_targets
@@ -69,6 +71,24 @@ class OraclePath:
     def deepest(self) -> int:
         """The greatest depth of a tape that is not yet accepted for good."""
         return max(self.depths.values())
+
+    def depth(self, tape: str) -> int:
+        """The depth of the deepest live state that a tape visits."""
+        visited = (self.after(tape[:end]) for end in range(len(tape) + 1))
+        return max(self.depths.get(state, 0) for state in visited)
+
+    @cached_property
+    def shortcuts(self) -> list[Automaton]:
+        """For each position, the oracle with that state left out: whatever leads to it leads to the next one.
+
+        The policies that get stuck write these: one state short, everything else right.
+        """
+        found = []
+        for left_out, following in pairwise(self.states):
+            moves = tuple(following if move == left_out else move for move in self.automaton.moves)
+            start = following if self.automaton.start == left_out else self.automaton.start
+            found.append(replace(self.automaton, start=start, moves=moves))
+        return found
 
     def completion(self, state: int) -> str | None:
         """The shortest tape that is accepted from a state, first in alphabet order; None if there is none."""

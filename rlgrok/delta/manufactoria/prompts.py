@@ -12,8 +12,23 @@ from runtime.errors import InputError
 
 COMPACT_SLOTS = 6
 BLANK = "_"
-ANY_FAMILY = "any"
-"""The family word of a prompt that does not say what is asked."""
+FAMILY_WORDS = (
+    "append_sequence",
+    "exact_sequence",
+    "starts_with",
+    "ends_with",
+    "contains_substring",
+    "contains_ordered",
+    "contains_count",
+    "numerical_comparison",
+    "numerical_max_min",
+    "numerical_operations",
+    "prepend_sequence",
+    "regex_pattern",
+    "regex_same_num",
+)
+"""The family words of a compact prompt, all thirteen of the benchmark: a vocabulary that does not change with the
+families at hand, so that a policy trained on some can be asked about others."""
 
 _OPENING = """\
 # Manufactoria: route the robots
@@ -180,7 +195,7 @@ def compact(family: str, colors: str, sequence: str) -> str:
     """Nine words, the last a colon: family, colours, the sequence in six slots, blanks as `_`.
 
     Args:
-        family: a family's name, or `ANY_FAMILY`.
+        family: one of `FAMILY_WORDS`.
         colors: `two` or `four`.
         sequence: at most six symbols; empty for a prompt that says nothing.
 

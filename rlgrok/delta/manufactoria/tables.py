@@ -9,7 +9,8 @@ for tapes short enough that the limit cannot matter. What surprises: a symbol th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,7 +30,7 @@ from rlgrok.delta.manufactoria.dsl import (
 SYMBOLS = "RBYG"
 MAX_VISITS = 1000
 """Nodes that a run may visit (delta-manufactoria.md, section 2)."""
-_ACCEPT, _REJECT = -1, -2
+ACCEPT, REJECT = -1, -2
 _MAX_AUTOMATON_NODES = 250  # states then fit a byte, and resolving chains of routes stays quick
 _MAX_TRANSLATED_STATES = 256  # `bytes.translate` maps single bytes
 _WIDTH = len(SYMBOLS)
@@ -92,10 +93,10 @@ class Tables:
 
     def __init__(self, program: Program, strict: bool = False) -> None:
         numbers = {node.name: index for index, node in enumerate(program.nodes)}
-        numbers[END_NAME] = _ACCEPT
-        numbers[NONE_TARGET] = _REJECT  # also when a node is declared with that name: it never runs
+        numbers[END_NAME] = ACCEPT
+        numbers[NONE_TARGET] = REJECT  # also when a node is declared with that name: it never runs
         if strict:
-            numbers.setdefault(END_TARGET, _ACCEPT)
+            numbers.setdefault(END_TARGET, ACCEPT)
         self._pulls: list[Mapping[str, int] | None] = []
         self._empties: list[int] = []
         self._nexts: list[int] = []
@@ -103,13 +104,30 @@ class Tables:
         for node in program.nodes:
             routes = _first_routes(node, numbers)
             colors = PULLER_COLORS.get(node.kind)
-            pulls = None if colors is None else {c: routes.get(c, _REJECT) for c in colors}
+            pulls = None if colors is None else {c: routes.get(c, REJECT) for c in colors}
             self._pulls.append(pulls)
-            self._empties.append(routes.get(EMPTY, _REJECT))
-            self._nexts.append(routes.get(NEXT, _REJECT))
+            self._empties.append(routes.get(EMPTY, REJECT))
+            self._nexts.append(routes.get(NEXT, REJECT))
             self._paints.append(PAINTER_COLORS.get(node.kind, ""))
         self._start = numbers[START_NAME]
         self.automaton = self._build_automaton()
+
+    def rerouted(self, routes: Iterable[tuple[int, str, int]]) -> Tables:
+        """The same nodes with some routes of pullers changed, without reading a program again.
+
+        Args:
+            routes: (node number, colour or `EMPTY`, new target), where the target is a node number, -1 for END or -2
+                for NONE. A colour must be one of the puller's own.
+        """
+        other = copy(self)
+        other._pulls, other._empties = list(self._pulls), list(self._empties)
+        for node, condition, target in routes:
+            if condition == EMPTY:
+                other._empties[node] = target
+            else:
+                other._pulls[node] = {**(other._pulls[node] or {}), condition: target}
+        other.automaton = other._build_automaton()
+        return other
 
     def accepts(self, tape: str) -> bool:
         """Whether the program accepts the tape within the limit."""
@@ -128,7 +146,7 @@ class Tables:
         current = self._start
         for _ in range(MAX_VISITS):
             if current < 0:
-                return "".join(symbols[front:]) if current == _ACCEPT else None
+                return "".join(symbols[front:]) if current == ACCEPT else None
             routes = pulls[current]
             if routes is None:
                 if paints[current]:
@@ -158,20 +176,27 @@ class Tables:
                 return None
         pullers = [node for node in reachable if self._pulls[node] is not None]
         index = {node: position * _WIDTH for position, node in enumerate(pullers)}
-        index[_ACCEPT], index[_REJECT] = len(pullers) * _WIDTH, (len(pullers) + 1) * _WIDTH
+        index[ACCEPT], index[REJECT] = len(pullers) * _WIDTH, (len(pullers) + 1) * _WIDTH
         moves: list[int] = []
         accepting = bytearray((len(pullers) + 2) * _WIDTH)
-        accepting[index[_ACCEPT]] = 1
+        accepting[index[ACCEPT]] = 1
         longest = 1
         for puller in pullers:
+            routes = self._pulls[puller] or {}
             for symbol in SYMBOLS:
+                target = routes.get(symbol, self._empties[puller])
+                if target in index and (
+                    symbol in routes or target < 0
+                ):  # nothing to pass on the way
+                    moves.append(index[target])
+                    continue
                 state, visits = self._settle(puller, symbol)
                 moves.append(index[state])
                 longest = max(longest, visits)
             state, visits = self._settle(puller, EMPTY)
-            accepting[index[puller]] = state == _ACCEPT
+            accepting[index[puller]] = state == ACCEPT
             longest = max(longest, visits)
-        moves += [index[_ACCEPT]] * _WIDTH + [index[_REJECT]] * _WIDTH
+        moves += [index[ACCEPT]] * _WIDTH + [index[REJECT]] * _WIDTH
         start, visits = self._pass(self._start)
         max_length = (MAX_VISITS - visits - longest - 1) // longest
         if max_length < 0:
@@ -194,7 +219,7 @@ class Tables:
             visits += 1 + passed
             if taken:
                 return current, visits
-        return (current, visits) if current < 0 else (_REJECT, visits)
+        return (current, visits) if current < 0 else (REJECT, visits)
 
     def _pass(self, node: int) -> tuple[int, int]:
         """Follow START and painters to a puller, accept or reject, and count them; an endless loop rejects."""
@@ -202,7 +227,7 @@ class Tables:
         while node >= 0 and self._pulls[node] is None:
             visits += 1
             if visits > len(self._nexts):
-                return _REJECT, visits
+                return REJECT, visits
             node = self._nexts[node]
         return node, visits
 
@@ -263,5 +288,5 @@ def _first_routes(node: Node, numbers: Mapping[str, int]) -> dict[str, int]:
     """Condition to node number, the first of repeated conditions; unknown names reject."""
     routes: dict[str, int] = {}
     for condition, target in node.edges:
-        routes.setdefault(condition, numbers.get(target, _REJECT))
+        routes.setdefault(condition, numbers.get(target, REJECT))
     return routes
