@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from runtime.devices.inventory import Framework, Gpu, GpuList, list_gpus, thread_budget
-from runtime.errors import DeviceError
+from runtime.errors import ConfigError, DeviceError
 from runtime.locks import OwnedLock, holder_of
 from runtime.storage import storage_errors
 
@@ -117,10 +117,16 @@ def claim(
     Raises:
         DeviceError: an unknown request, an absent GPU, one that is taken, all of them taken, or
             GPUs that NVML cannot list. Never answered with the CPU.
-        ConfigError: too many threads.
+        ConfigError: too many threads, or a share of memory out of range.
         StorageError: the lock file cannot be made.
     """
     budget = thread_budget(threads)
+    if memory_fraction is not None and not 0 < memory_fraction <= 1:
+        raise ConfigError(
+            "share of GPU memory out of range",
+            got=memory_fraction,
+            expected="above 0 and at most 1",
+        )
     if request == "cpu":
         return _cpu_claim(framework, budget)
     number = _gpu_number(request)

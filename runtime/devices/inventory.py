@@ -22,6 +22,7 @@ Framework = Literal["torch", "jax"]
 
 _PROBE_TIMEOUT_S = 120.0  # a cold import of torch from a network disk takes a minute
 _MIB = 1 << 20
+_GPU_FILE = Path("/dev/nvidia0")
 
 _PROBES: dict[str, str] = {
     "torch": (
@@ -206,9 +207,9 @@ def gpu_names() -> list[str]:
     return [gpu.name for gpu in list_gpus().gpus]
 
 
-def _without_nvml(reason: str, device: Path = Path("/dev/nvidia0")) -> GpuList:
+def _without_nvml(reason: str) -> GpuList:
     """No GPUs; a problem only if the system nevertheless has a GPU's device file."""
-    return GpuList(problem=f"{reason}, although {device} exists" if device.exists() else "")
+    return GpuList(problem=f"{reason}, although {_GPU_FILE} exists" if _GPU_FILE.exists() else "")
 
 
 def _gpu(nvml: Any, index: int) -> Gpu:  # noqa: ANN401 - the pynvml module
