@@ -28,10 +28,11 @@ def complete_evaluation(ctx: typer.Context, incomplete: str) -> list[str]:
     from cli.hydra_app import EVALUATE
 
     words = ctx.params.get("arguments") or []
-    overrides = complete_overrides(EVALUATE, words, incomplete)
+    overrides = complete_overrides(EVALUATE, words, incomplete, num_targets=1)
     has_target = any("=" not in word and not word.startswith("-") for word in words)
-    targets = [] if has_target or "=" in incomplete else [*complete_run(ctx, incomplete), "reference"]
-    return [word for word in targets if word.startswith(incomplete)] + overrides
+    return (
+        overrides if has_target or "=" in incomplete else complete_run(ctx, incomplete) + overrides
+    )
 
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -43,23 +44,30 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in ["latest", *names] if name.startswith(incomplete)] if names else []
 
 
-def complete_overrides(application: Application, words: Sequence[str], incomplete: str) -> list[str]:
+def complete_overrides(
+    application: Application, words: Sequence[str], incomplete: str, num_targets: int = 0
+) -> list[str]:
     """What may follow on a line of overrides.
 
     Args:
         application: whose config is completed.
         words: the finished words of the line, as the shell split them.
         incomplete: the word under the cursor, empty for a new one.
+        num_targets: leading words that are no overrides.
     """
-    before, current, given = _joined(words, incomplete, application.keys())
+    before, current, given = _joined(words, incomplete, application.keys(), num_targets)
     matches = _query(application, before, current)
     if len(matches) == 1 and matches[0] != current and matches[0].endswith(("=", ".")):
-        # One match ends the word in most shells; its children show what may come after `=` or `.`.
-        matches = _query(application, before, matches[0]) or matches
+        # A shell ends a word at its only match; with what may come after `=` or `.` beside it, it does not.
+        matches += [
+            match for match in _query(application, before, matches[0]) if match not in matches
+        ]
     return [match.removeprefix(given) for match in matches]
 
 
-def _joined(words: Sequence[str], incomplete: str, keys: Sequence[str]) -> tuple[list[str], str, str]:
+def _joined(
+    words: Sequence[str], incomplete: str, keys: Sequence[str], num_targets: int
+) -> tuple[list[str], str, str]:
     """Undo the split at `=`: whole words before, the word under the cursor, and its part that the shell will keep."""
     whole: list[str] = []
     for word in words:
@@ -70,9 +78,12 @@ def _joined(words: Sequence[str], incomplete: str, keys: Sequence[str]) -> tuple
     if whole and whole[-1].endswith("=") and words[-1] == "=":
         given = whole.pop()
         return whole, given + incomplete, given
-    if whole and not incomplete and whole[-1] in keys:  # the cursor stands right after `key=`, and `=` was dropped
-        given = whole.pop() + "="
-        return whole, given, given
+    bare = [word for word in whole if "=" not in word and not word.startswith("-")]
+    if whole and not incomplete and bare and whole[-1] is bare[-1]:
+        # The cursor stands right after `key=`, and Typer has dropped the `=`; unless the word is a target.
+        if whole[-1] in keys or len(bare) > num_targets:
+            given = whole.pop() + "="
+            return whole, given, given
     return whole, incomplete, ""
 
 
@@ -97,6 +108,9 @@ def _hydra_query(application: Application, line: str) -> list[str]:
     with initialize_config_module(config_module="conf", version_base="1.3"):
         plugin = BashCompletion(GlobalHydra.instance().config_loader())
         try:
-            return sorted(set(plugin._query(application.config_name, line)))
+            found = set(plugin._query(application.config_name, line))
         except (Exception, SystemExit):  # noqa: BLE001 - an unfinished line may be anything
             return []
+    return sorted(
+        match for match in found if match.count("=") < 2
+    )  # it counts through lists: key=0=

@@ -25,7 +25,11 @@ def explain(error: BaseException, keys: Sequence[str]) -> ConfigError:
         return _missing_option(error)
     if name == "OverrideParseException":
         text = str(getattr(error, "override", ""))
-        return ConfigError("not an override", got=text or "''", expected="key=value, group=option, +key=value or ~key")
+        return ConfigError(
+            "not an override",
+            got=text or "''",
+            expected="key=value, group=option, +key=value or ~key",
+        )
     inner = _omegaconf_cause(error)
     if inner is not None:
         return _bad_key_or_value(inner, keys)
@@ -37,11 +41,17 @@ def explain(error: BaseException, keys: Sequence[str]) -> ConfigError:
             got=override,
             expected=f"{key}=[{value}] for a list, or --multirun to run each",
         )
-    unmatched = re.match(r"Could not override '([^']+)'\. No match in the defaults list", str(error))
+    unmatched = re.match(
+        r"Could not override '([^']+)'\. No match in the defaults list", str(error)
+    )
     if unmatched:
         return unknown_key(unmatched[1].partition("@")[0], keys)
     if "Config group override must be" in str(error):
-        return ConfigError("a config group takes the name of an option", got="null", hint="--info defaults lists the groups")
+        return ConfigError(
+            "a config group takes the name of an option",
+            got="null",
+            hint="--info defaults lists the groups",
+        )
     return ConfigError(_first_line(error))
 
 
@@ -56,7 +66,9 @@ def suggestion(word: str, known: Sequence[str]) -> str | None:
     """The known key that was most likely meant: near in spelling at the same place, or elsewhere by its last part."""
     parent, _, leaf = word.rpartition(".")
     if parent in known or not parent:
-        siblings = {key.rpartition(".")[2]: key for key in known if key.rpartition(".")[0] == parent}
+        siblings = {
+            key.rpartition(".")[2]: key for key in known if key.rpartition(".")[0] == parent
+        }
     else:  # the parent is misspelt: compare whole keys of that depth
         siblings, leaf = {key: key for key in known if key.count(".") == word.count(".")}, word
     near = difflib.get_close_matches(leaf, list(siblings), n=1, cutoff=0.75)
@@ -90,7 +102,12 @@ def _bad_key_or_value(error: BaseException, keys: Sequence[str]) -> ConfigError:
     if kind in {"ConfigKeyError", "ConfigAttributeError"}:
         return unknown_key(key, keys)
     if kind == "ConfigTypeError" and "deletion" in str(error):
-        return ConfigError("a key of the schema cannot be removed", got=f"~{key}", expected=f"{key}=VALUE", where=key)
+        return ConfigError(
+            "a key of the schema cannot be removed",
+            got=f"~{key}",
+            expected=f"{key}=VALUE",
+            where=key,
+        )
     if kind in {"InterpolationKeyError", "InterpolationResolutionError"}:
         return ConfigError(_first_line(error), where=key)
     value = getattr(error, "value", None)
@@ -106,7 +123,9 @@ def unknown_key(key: str, keys: Sequence[str]) -> ConfigError:
     parent = key.rpartition(".")[0]
     prefix = f"{parent}." if parent else ""
     siblings = [k for k in keys if k.startswith(prefix) and "." not in k.removeprefix(prefix)]
-    return ConfigError(f"unknown key {key}", expected="one of " + ", ".join(siblings) if siblings else None)
+    return ConfigError(
+        f"unknown key {key}", expected="one of " + ", ".join(siblings) if siblings else None
+    )
 
 
 def _expected(error: BaseException) -> str:

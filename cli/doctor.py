@@ -16,8 +16,12 @@ LIBRARIES = (
 
 
 def doctor(
-    root: Annotated[Path, typer.Option("--root", help="The folder of the runs, for its disk.")] = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+    root: Annotated[
+        Path, typer.Option("--root", help="The folder of the runs, for its disk.")
+    ] = Path("runs"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on standard output.")
+    ] = False,
 ) -> None:
     """Say what this machine offers: versions, devices, threads, memory, disk, kernel features."""
     from cli import output
@@ -30,7 +34,11 @@ def doctor(
         if isinstance(part, dict):
             output.facts(title, part)
         elif part:
-            output.table(title, tuple(part[0]), [tuple(output.shown(value) for value in row.values()) for row in part])
+            output.table(
+                title,
+                tuple(part[0]),
+                [tuple(output.shown(value) for value in row.values()) for row in part],
+            )
 
 
 def examine(root: Path) -> dict[str, Any]:

@@ -20,8 +20,14 @@ DONE, BUG, USER, UNTRUSTWORTHY, INTERRUPTED = 0, 1, 2, 3, 130
 
 TABLE: dict[str, tuple[int, str | None]] = {
     "runtime.errors.UntrustworthyError": (UNTRUSTWORTHY, None),
-    "runtime.errors.InfrastructureError": (BUG, "this is a fault of the toolkit, not of a program it judged"),
-    "runtime.errors.NonFiniteError": (USER, "lower optimizer.learning_rate or optimizer.max_grad_norm"),
+    "runtime.errors.InfrastructureError": (
+        BUG,
+        "this is a fault of the toolkit, not of a program it judged",
+    ),
+    "runtime.errors.NonFiniteError": (
+        USER,
+        "lower optimizer.learning_rate or optimizer.max_grad_norm",
+    ),
     "runtime.errors.DeviceError": (USER, "see what is there: toolkit doctor"),
     "runtime.errors.ToolkitError": (USER, None),
     "hydra.errors.HydraException": (USER, None),
@@ -59,7 +65,9 @@ class Failure:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-def describe(error: BaseException, *, keys: Sequence[str] = (), folder: Path | None = None) -> Failure:
+def describe(
+    error: BaseException, *, keys: Sequence[str] = (), folder: Path | None = None
+) -> Failure:
     """Look an exception up; save the traceback of an unexpected one.
 
     Args:
@@ -70,7 +78,11 @@ def describe(error: BaseException, *, keys: Sequence[str] = (), folder: Path | N
     row = _row(error)
     if row is None and isinstance(error, OSError) and error.errno in DISK_TROUBLE:
         place = error.filename or "the run folder"
-        return Failure(f"{DISK_TROUBLE[error.errno]}; at {place}", USER, "free or choose another place with --out")
+        return Failure(
+            f"{DISK_TROUBLE[error.errno]}; at {place}",
+            USER,
+            "free or choose another place with --out",
+        )
     if row is None:
         return _bug(error, folder)
     code, hint = row

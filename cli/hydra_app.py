@@ -63,7 +63,12 @@ class Line:
     @property
     def runs(self) -> bool:
         """False when Hydra only shows something: a config, help, its search path."""
-        shown = (self.parsed.cfg, self.parsed.info, self.parsed.hydra_help, self.parsed.shell_completion)
+        shown = (
+            self.parsed.cfg,
+            self.parsed.info,
+            self.parsed.hydra_help,
+            self.parsed.shell_completion,
+        )
         return not any(shown)
 
     @property
@@ -123,7 +128,9 @@ def execute(
         return errors.DONE
     if line.is_sweep:
         if invocation.resume is not None:
-            raise ConfigError("--resume continues one run", got="--multirun", expected="no --multirun")
+            raise ConfigError(
+                "--resume continues one run", got="--multirun", expected="no --multirun"
+            )
         invocation = replace(invocation, outbox=str(temporary_outbox(Path("runs"))))
     with output.nothing_on_stdout() if invocation.as_json else nullcontext():
         error = _under_hydra(application, line, invocation, preset)
@@ -147,7 +154,9 @@ def _under_hydra(
     invocation.publish()
     sys.argv = [sys.argv[0], *preset, *line.overrides, *_folder(line, invocation), *line.flags]
     job.interrupt_on_sigterm()
-    bridge = hydra.main(version_base="1.3", config_path="pkg://conf", config_name=application.config_name)
+    bridge = hydra.main(
+        version_base="1.3", config_path="pkg://conf", config_name=application.config_name
+    )
     try:
         bridge(getattr(tasks, application.task))()
     except (Exception, KeyboardInterrupt) as error:
@@ -198,7 +207,9 @@ def worst(codes: Iterable[int]) -> int:
     return min(codes, key=ranking.index, default=errors.DONE)
 
 
-def _as_object(outcomes: Sequence[job.Outcome], invocation: Invocation, code: int) -> dict[str, Any]:
+def _as_object(
+    outcomes: Sequence[job.Outcome], invocation: Invocation, code: int
+) -> dict[str, Any]:
     parts = [
         {
             "status": output.status(outcome.exit_code),
@@ -210,5 +221,9 @@ def _as_object(outcomes: Sequence[job.Outcome], invocation: Invocation, code: in
     ]
     if not invocation.is_sweep and len(parts) == 1:
         return {"command": invocation.command, **parts[0]}
-    return {"command": invocation.command, "status": output.status(code), "run": None, "runs": parts}
-
+    return {
+        "command": invocation.command,
+        "status": output.status(code),
+        "run": None,
+        "runs": parts,
+    }

@@ -68,7 +68,9 @@ class Invocation:
             return cls(**json.loads(os.environ[VARIABLE]))
         except (KeyError, ValueError, TypeError) as error:
             raise InputError(
-                "a job was started outside the command line", expected=VARIABLE, hint="start it with `toolkit`"
+                "a job was started outside the command line",
+                expected=VARIABLE,
+                hint="start it with `toolkit`",
             ) from error
 
 

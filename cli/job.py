@@ -109,10 +109,16 @@ class Job:
 
     def live(self) -> bool | None:
         """Whether a live view may be drawn: None lets the terminal decide, False forbids it."""
-        return None if os.getpid() == self.invocation.process and not self.invocation.is_sweep else False
+        return (
+            None
+            if os.getpid() == self.invocation.process and not self.invocation.is_sweep
+            else False
+        )
 
 
-def task(kind: type) -> Callable[[Callable[[Job], dict[str, Any]]], Callable[[DictConfig], float | None]]:
+def task(
+    kind: type,
+) -> Callable[[Callable[[Job], dict[str, Any]]], Callable[[DictConfig], float | None]]:
     """Make a module-level function of a job into a task that Hydra can launch anywhere."""
 
     def decorate(work: Callable[[Job], dict[str, Any]]) -> Callable[[DictConfig], float | None]:
@@ -125,7 +131,9 @@ def task(kind: type) -> Callable[[Callable[[Job], dict[str, Any]]], Callable[[Di
     return decorate
 
 
-def _perform(work: Callable[[Job], dict[str, Any]], kind: type, composed: DictConfig) -> float | None:
+def _perform(
+    work: Callable[[Job], dict[str, Any]], kind: type, composed: DictConfig
+) -> float | None:
     from hydra.core.hydra_config import HydraConfig
 
     invocation = Invocation.current()
@@ -159,8 +167,14 @@ def _failed(job: Job, error: BaseException) -> Outcome:
     failure = errors.describe(error, keys=known_keys(job.kind), folder=path)
     if job.run is None and job.invocation.resume is None:
         _remove_empty(job.folder)
-    summary = job.run.summary() if job.run is not None and failure.exit_code == errors.UNTRUSTWORTHY else None
-    return Outcome(job.number, job.overrides, failure.exit_code, _path(job), summary or {}, failure.as_dict())
+    summary = (
+        job.run.summary()
+        if job.run is not None and failure.exit_code == errors.UNTRUSTWORTHY
+        else None
+    )
+    return Outcome(
+        job.number, job.overrides, failure.exit_code, _path(job), summary or {}, failure.as_dict()
+    )
 
 
 def _deliver(outcome: Outcome, invocation: Invocation) -> None:

@@ -20,7 +20,7 @@ CLONE_NEWUSER = 0x10000000
 
 
 def features() -> dict[str, Any]:
-    """Kernel release, Landlock ABI, seccomp filters, user namespaces; None where the kernel has none or says nothing."""
+    """Kernel release, Landlock ABI, seccomp filters, user namespaces; None where the kernel has none."""
     return {
         "kernel": platform.release(),
         "landlock_abi": landlock_abi(),
@@ -34,7 +34,9 @@ def landlock_abi() -> int | None:
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(LANDLOCK_VERSION_FLAG))
+    version = libc.syscall(
+        LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(LANDLOCK_VERSION_FLAG)
+    )
     return int(version) if version > 0 else None
 
 
@@ -52,7 +54,9 @@ def user_namespaces() -> bool:
         return False
     code = f"import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall({_unshare_number()}, {CLONE_NEWUSER}) != 0)"
     try:
-        child = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, timeout=10, check=False)
+        child = subprocess.run(
+            [sys.executable, "-I", "-c", code], capture_output=True, timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return child.returncode == 0

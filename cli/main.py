@@ -58,7 +58,9 @@ def run(arguments: list[str]) -> int:
         return error.code if isinstance(error.code, int) else errors.DONE
     except typer.Abort:
         return errors.INTERRUPTED
-    except BrokenPipeError:  # the reader of our standard output went away: nothing to say, nobody to say it to
+    except (
+        BrokenPipeError
+    ):  # the reader of our standard output went away: nothing to say, nobody to say it to
         sys.stdout = None  # type: ignore[assignment] - or the interpreter complains while flushing it
         return errors.DONE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary

@@ -50,7 +50,14 @@ def say(text: str) -> None:
 def say_failure(failure: Failure, *, run: str | None = None, command: str | None = None) -> None:
     """Report a failure to people: one line, a hint, and how to go on after an interruption."""
     if failure.exit_code == INTERRUPTED:
-        say("interrupted" + (f"; state saved, go on with: toolkit {command} --resume {run}" if run and command else ""))
+        say(
+            "interrupted"
+            + (
+                f"; state saved, go on with: toolkit {command} --resume {run}"
+                if run and command
+                else ""
+            )
+        )
         return
     say(f"error: {failure.message}")
     if failure.hint:
@@ -66,7 +73,9 @@ def fail(failure: Failure, *, as_json: bool) -> None:
 
 def facts(title: str, values: Mapping[str, Any]) -> None:
     """A two-column table for people."""
-    table(title, ("", ""), [(key, shown(value)) for key, value in values.items()], show_header=False)
+    table(
+        title, ("", ""), [(key, shown(value)) for key, value in values.items()], show_header=False
+    )
 
 
 def table(

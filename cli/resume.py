@@ -28,7 +28,9 @@ def refuse_changes(kind: type, run: Path, saved: Mapping[str, Any], given: Seque
     after = flatten(with_given)
     named = {override.lstrip("+").partition("=")[0] for override in given}
     for key, old, new in config_differences(saved, with_given):
-        asked = after.get(key) != before.get(key) or any(f"{key}.".startswith(f"{name}.") for name in named)
+        asked = after.get(key) != before.get(key) or any(
+            f"{key}.".startswith(f"{name}.") for name in named
+        )
         if asked:
             raise ConfigError(
                 "--resume refuses a changed config",
@@ -69,7 +71,9 @@ def _quoted(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+    return (
+        str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+    )
 
 
 def _composed(kind: type, overrides: list[str]) -> dict[str, Any]:

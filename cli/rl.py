@@ -24,13 +24,17 @@ PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Whatever Typer does not know is Hydra's."""
 
 Device = Annotated[
-    str, typer.Option(help="`auto` (a free GPU, the CPU without any), `cpu` or `cuda:N`.", show_default=True)
+    str,
+    typer.Option(
+        help="`auto` (a free GPU, the CPU without any), `cpu` or `cuda:N`.", show_default=True
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no tables, only errors.")]
 Runs = Annotated[Path, typer.Option("--root", help="The folder of the runs.")]
 Out = Annotated[
-    Path | None, typer.Option(help="Make the run folder here instead of `runs/<date>/<time>-<command>-<name>`.")
+    Path | None,
+    typer.Option(help="Make the run folder here instead of `runs/<date>/<time>-<command>-<name>`."),
 ]
 
 
@@ -57,10 +61,16 @@ def train(
     device: Device = "auto",
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Continue this run exactly: a path, a part of its name, or `latest`."),
+        typer.Option(
+            metavar="RUN",
+            help="Continue this run exactly: a path, a part of its name, or `latest`.",
+        ),
     ] = None,
     rebuild_reference: Annotated[
-        bool, typer.Option("--rebuild-reference", help="Make the reference policy again although it is cached.")
+        bool,
+        typer.Option(
+            "--rebuild-reference", help="Make the reference policy again although it is cached."
+        ),
     ] = False,
     out: Out = None,
     root: Runs = Path("runs"),
@@ -101,7 +111,7 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="RUN|POLICY|OVERRIDES",
-            help="A run (path, part of its name, `latest`), a model folder, a hub id, or `reference`; then overrides.",
+            help="A run (path, part of its name, `latest`), a model folder or a hub id; then overrides.",
             autocompletion=complete_evaluation,
         ),
     ] = None,
@@ -131,28 +141,43 @@ def evaluate(
 
 
 @app.command(
-    epilog="Example:\n\n"
-    "- `toolkit rl verify --scope manufactoria --in programs.jsonl --out verdicts.jsonl`\n\n"
-    "Each line in: `{\"dsl\": ..., \"test_cases\": [...]}`. Each line out: `valid`, `all_passed`, `results`, "
-    "`pass_rate`, `full_pass`.",
+    epilog="Examples:\n\n"
+    "- `toolkit rl verify --scope manufactoria --in programs.jsonl --out verdicts.jsonl`\n"
+    "- `toolkit rl verify < programs.jsonl | head`\n\n"
+    'Each line in: `{"dsl": ..., "test_cases": [...]}`. Each line out: `valid`, `all_passed`, `results`, '
+    "`pass_rate`, `full_pass`. Exit code 2 when a line is no record; its own line out says why.",
 )
 def verify(
-    scope: Annotated[str, typer.Option(help="Which part of the benchmark judges.")] = "manufactoria",
+    scope: Annotated[
+        str, typer.Option(help="Which part of the benchmark judges.")
+    ] = "manufactoria",
     source: Annotated[
-        Path, typer.Option("--in", metavar="FILE", help="Programs and tests, one JSON object a line; - for standard input.")
+        Path,
+        typer.Option("--in", metavar="FILE", help="One JSON record a line; `-` is standard input."),
     ] = Path("-"),
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Verdicts, one a line; standard output without it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Verdicts, one a line; standard output without it."),
     ] = None,
-    strict: Annotated[bool, typer.Option(help="Refuse what the reference judge tolerates.")] = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge programs against their tests."""
+    """Judge programs against their tests, one JSON record a line in, one JSON line out."""
+    from cli.verify import verify_file
+
+    raise typer.Exit(verify_file(scope, source, out, quiet=quiet, as_json=as_json))
 
 
 @app.command(epilog="Example:\n\n- `toolkit rl report latest`\n")
 def report(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A path, a part of a name, or `latest`.", autocompletion=complete_run)],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A path, a part of a name, or `latest`.",
+            autocompletion=complete_run,
+        ),
+    ],
     root: Runs = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
@@ -163,7 +188,12 @@ def report(
 
 
 def _flags(ctx: typer.Context) -> list[str]:
-    return [option for parameter in ctx.command.params for option in parameter.opts if option.startswith("-")]
+    return [
+        option
+        for parameter in ctx.command.params
+        for option in parameter.opts
+        if option.startswith("-")
+    ]
 
 
 def _invocation(command: str, overrides: list[str], **flags: object) -> Invocation:

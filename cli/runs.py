@@ -12,23 +12,31 @@ from cli.completion import complete_run
 if TYPE_CHECKING:
     from runtime.run import Run, RunInfo
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What lies in the run folders.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="What lies in the run folders."
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Runs = Annotated[Path, typer.Option("--root", help="The folder of the runs.")]
 RunName = Annotated[
     str,
-    typer.Argument(metavar="RUN", help="A path, a part of a name, or `latest`.", autocompletion=complete_run),
+    typer.Argument(
+        metavar="RUN", help="A path, a part of a name, or `latest`.", autocompletion=complete_run
+    ),
 ]
 
 HEADLINE = ("heldout_exhaustive", "heldout_full_pass", "transition_step")
 """Summary values worth a column in the list."""
 
 
-@app.command("list", epilog="Examples:\n\n- `toolkit runs list`\n- `toolkit runs list --status done --json`\n")
+@app.command(
+    "list",
+    epilog="Examples:\n\n- `toolkit runs list`\n- `toolkit runs list --status done --json`\n",
+)
 def list_(
     status: Annotated[
-        str | None, typer.Option(help="Only these: running, done, interrupted, failed, killed, unreadable.")
+        str | None,
+        typer.Option(help="Only these: running, done, interrupted, failed, killed, unreadable."),
     ] = None,
     root: Runs = Path("runs"),
     as_json: AsJson = False,
@@ -48,7 +56,9 @@ def list_(
     output.table("", header, [_row(info, root) for info in found])
 
 
-@app.command(epilog="Examples:\n\n- `toolkit runs show latest`\n- `toolkit runs show grok_tiny --json`\n")
+@app.command(
+    epilog="Examples:\n\n- `toolkit runs show latest`\n- `toolkit runs show grok_tiny --json`\n"
+)
 def show(run: RunName, root: Runs = Path("runs"), as_json: AsJson = False) -> None:
     """Show a run: how it went, what came out, its last events."""
     from cli import output
@@ -70,12 +80,17 @@ def show(run: RunName, root: Runs = Path("runs"), as_json: AsJson = False) -> No
     output.facts(str(path), _story(opened, info))
     if info.summary:
         output.facts("summary", info.summary)
-    events = [(str(event.pop("kind")), output.shown(_without_time(event))) for event in _last_events(opened)]
+    events = [
+        (str(event.pop("kind")), output.shown(_without_time(event)))
+        for event in _last_events(opened)
+    ]
     if events:
         output.table("last events", ("kind", ""), events)
 
 
-@app.command(epilog="Example:\n\n- `toolkit runs compare 2026-01-05/101500-rl-train-grok_tiny latest`\n")
+@app.command(
+    epilog="Example:\n\n- `toolkit runs compare 2026-01-05/101500-rl-train-grok_tiny latest`\n"
+)
 def compare(
     first: RunName,
     second: RunName,
@@ -92,7 +107,11 @@ def compare(
     if as_json:
         output.emit(dataclasses.asdict(comparison))
         return
-    parts = {"config": comparison.config, "summary": comparison.summary, "origin": comparison.provenance}
+    parts = {
+        "config": comparison.config,
+        "summary": comparison.summary,
+        "origin": comparison.provenance,
+    }
     for name, differences in parts.items():
         if differences:
             rows = [(d.key, output.shown(d.a), output.shown(d.b)) for d in differences]
@@ -109,15 +128,16 @@ def report(run: RunName, root: Runs = Path("runs"), as_json: AsJson = False) -> 
 
 def write_report(run: str, *, root: Path, as_json: bool) -> None:
     """See `report`; `toolkit rl report` is the same."""
-    from rlgrok.report import build_report
-
     from cli import output
+    from rlgrok.report import build_report
     from runtime.run import find_run
 
     path = find_run(root, run)
     page = build_report(path)
     if as_json:
-        output.emit({"command": "runs report", "status": "done", "run": str(path), "report": str(page)})
+        output.emit(
+            {"command": "runs report", "status": "done", "run": str(path), "report": str(page)}
+        )
     else:
         output.say(f"wrote {page}")
 
@@ -126,9 +146,17 @@ def _row(info: RunInfo, root: Path) -> tuple[str, ...]:
     from cli.output import shown
 
     summary = info.summary or {}
-    name = info.path.relative_to(root).as_posix() if info.path.is_relative_to(root) else str(info.path)
+    name = (
+        info.path.relative_to(root).as_posix() if info.path.is_relative_to(root) else str(info.path)
+    )
     minutes = f"{info.wall_s / 60:.1f}"
-    return (name, info.command, info.status, minutes, *(shown(summary.get(key)) for key in HEADLINE))
+    return (
+        name,
+        info.command,
+        info.status,
+        minutes,
+        *(shown(summary.get(key)) for key in HEADLINE),
+    )
 
 
 def _as_dict(info: RunInfo) -> dict[str, Any]:
@@ -147,7 +175,9 @@ def _story(run: Run, info: RunInfo) -> dict[str, Any]:
         "wall": f"{info.wall_s:.0f} s",
         "cpu": f"{info.cpu_s:.0f} s",
         "seeds": manifest["seeds"],
-        "commit": f"{str(git.get('commit'))[:12]}{' and changes' if git.get('dirty') else ''}" if git else None,
+        "commit": f"{str(git.get('commit'))[:12]}{' and changes' if git.get('dirty') else ''}"
+        if git
+        else None,
         "resumed": len(manifest["resumed_at"]) or None,
         "error": manifest.get("error"),
         "problem": info.problem or None,

@@ -65,12 +65,18 @@ def checked(kind: type[T], composed: DictConfig | dict[str, Any]) -> T:
     """
     from omegaconf import OmegaConf
 
-    plain = composed if isinstance(composed, dict) else OmegaConf.to_container(composed, enum_to_str=True)
+    plain = (
+        composed
+        if isinstance(composed, dict)
+        else OmegaConf.to_container(composed, enum_to_str=True)
+    )
     strict = OmegaConf.merge(OmegaConf.structured(mirror(kind)), plain)
     missing = sorted(OmegaConf.missing_keys(strict))
     if missing:
         raise ConfigError(
-            "a value is missing", expected=f"{missing[0]}=VALUE on the command line", where=missing[0]
+            "a value is missing",
+            expected=f"{missing[0]}=VALUE on the command line",
+            where=missing[0],
         )
     config = from_plain(kind, OmegaConf.to_container(strict, resolve=True, enum_to_str=True))
     check_ranges(config)
@@ -83,7 +89,10 @@ def _check_name(name: str) -> None:
     """The name is a part of the run folder's."""
     if not re.fullmatch(r"[\w.+=,-]+", name) or name.startswith("."):
         raise ConfigError(
-            "the name cannot be part of a folder's name", got=repr(name), expected="letters, digits, - _ . + = ,", where="name"
+            "the name cannot be part of a folder's name",
+            got=repr(name),
+            expected="letters, digits, - _ . + = ,",
+            where="name",
         )
 
 
@@ -99,7 +108,9 @@ def from_saved(kind: type[T], plain: dict[str, Any], where: str) -> T:
         return checked(kind, plain)
     except OmegaConfBaseException as error:
         raise ConfigError(
-            "the saved config does not fit this version", got=str(error).splitlines()[0], where=where
+            "the saved config does not fit this version",
+            got=str(error).splitlines()[0],
+            where=where,
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What `toolkit rl eval` evaluates: a run, a model folder, a hub id, or the reference policy."""
+"""What `toolkit rl eval` evaluates: a run, a model folder, or a hub id."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cli.resume import as_override, flatten
 from runtime.errors import InputError
 from runtime.run import Run, find_run
 
-REFERENCE = "reference"
-
 
 def split_target(line: Line) -> tuple[str | None, Line]:
     """Take the first word that is no override off the line."""
     for word in line.overrides:
         if "=" not in word and not word.startswith("~"):
-            return word, replace(line, overrides=[other for other in line.overrides if other is not word])
+            return word, replace(
+                line, overrides=[other for other in line.overrides if other is not word]
+            )
     return None, line
 
 
@@ -31,15 +31,23 @@ def preset_for(target: str | None, line: Line, root: Path) -> list[str]:
         InputError: there is no target, or it is nothing that can be evaluated.
     """
     if target is None:
-        raise InputError("nothing to evaluate", expected="a run, a model folder, a hub id or `reference`, then overrides")
+        raise InputError(
+            "nothing to evaluate", expected="a run, a model folder or a hub id, then overrides"
+        )
     run = _as_run(target, root)
     if run is None:
         return [as_override("policy.source", target)]
     config = run.config
     chosen = {override.lstrip("+").partition("=")[0] for override in line.overrides}
-    inherited = {group: config[group] for group in ("data", "policy") if group in config and group not in chosen}
+    inherited = {
+        group: config[group]
+        for group in ("data", "policy")
+        if group in config and group not in chosen
+    }
     values = {"name": config["name"], "seed": config["seed"], **flatten(inherited)}
-    return [as_override(key, value) for key, value in {**values, "policy.source": str(run.path)}.items()]
+    return [
+        as_override(key, value) for key, value in {**values, "policy.source": str(run.path)}.items()
+    ]
 
 
 def _as_run(target: str, root: Path) -> Run | None:
@@ -51,13 +59,22 @@ def _as_run(target: str, root: Path) -> Run | None:
     folder = Path(target).expanduser()
     if (folder / "manifest.json").is_file():
         return Run.open(folder)
-    if target == REFERENCE or (folder / "config.json").is_file():
+    if (folder / "config.json").is_file():
         return None
     try:
         return Run.open(find_run(root, target))
     except InputError as error:
-        if "/" in target and len(Path(target).parts) == 2 and not folder.exists() and "more than one" not in error.what:
+        if (
+            "/" in target
+            and len(Path(target).parts) == 2
+            and not folder.exists()
+            and "more than one" not in error.what
+        ):
             return None  # the shape of a hub id; loading it says whether there is one
         raise InputError(
-            error.what, got=target, expected="a run, a model folder, a hub id or `reference`", where=root, hint=error.hint
+            error.what,
+            got=target,
+            expected="a run, a model folder or a hub id",
+            where=root,
+            hint=error.hint,
         ) from error

@@ -21,7 +21,10 @@ def train(job: Job) -> dict[str, Any]:
     config = job.config()
     with (
         devices.claim(
-            job.invocation.device, owner=str(job.folder), framework="torch", threads=config.training.threads
+            job.invocation.device,
+            owner=str(job.folder),
+            framework="torch",
+            threads=config.training.threads,
         ) as claim,
         job.open_run(config) as run,
         make_training_view(quiet=job.invocation.quiet, live=job.live()) as view,

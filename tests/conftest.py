@@ -24,13 +24,15 @@ os.environ.update(
     }
 )
 
-import pytest  # noqa: E402
+import pytest
 
 REGENERATE = "--regenerate-golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(REGENERATE, action="store_true", help="rewrite golden files instead of comparing")
+    parser.addoption(
+        REGENERATE, action="store_true", help="rewrite golden files instead of comparing"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,7 +52,9 @@ def golden(request: pytest.FixtureRequest) -> Any:
     folder = Path(__file__).parent / "golden" / "files"
 
     def check(name: str, value: Any) -> None:
-        text = value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True) + "\n"
+        text = (
+            value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True) + "\n"
+        )
         path = folder / name
         if request.config.getoption(REGENERATE):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Runs command lines in this process, with the work and the device replaced: the command line is under test, not they."""
+"""Runs command lines in this process, with the work and the device replaced: only the command line is under test."""
 
 from __future__ import annotations
 
@@ -82,7 +82,10 @@ def toolkit(
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     handler = signal.getsignal(signal.SIGTERM)
     logger = logging.getLogger()
-    logging_before = list(logger.handlers), logger.level  # Hydra's --info writes through the root logger
+    logging_before = (
+        list(logger.handlers),
+        logger.level,
+    )  # Hydra's --info writes through the root logger
 
     def call(*arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["toolkit", *arguments])

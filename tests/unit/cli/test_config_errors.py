@@ -16,7 +16,10 @@ MISTAKES = [
     ("schedul=staged", "unknown key schedul, did you mean schedule?"),
     ("exprement=grok_tiny", "unknown key exprement, did you mean experiment?"),
     ("+training.foo=1", "unknown key training.foo; expected one of training.max_steps"),
-    ("schedule=stagd", "no such option, did you mean staged?; got stagd; expected binary, dense, staged"),
+    (
+        "schedule=stagd",
+        "no such option, did you mean staged?; got stagd; expected binary, dense, staged",
+    ),
     ("experiment=nope", "no such option; got nope; expected grok_tiny, has_staged; at experiment"),
     ("hydra/launcher=jobli", "no such option, did you mean joblib?; got jobli"),
     ("training.max_steps=abc", "got abc; expected a whole number; at training.max_steps"),
@@ -24,15 +27,30 @@ MISTAKES = [
     ("training.max_steps=", "got ''; expected a whole number; at training.max_steps"),
     ("optimizer.learning_rate=fast", "got fast; expected a number; at optimizer.learning_rate"),
     ("replay.enabled=maybe", "got maybe; expected true or false; at replay.enabled"),
-    ("training.max_steps=null", "got null; expected a value, null is not allowed; at training.max_steps"),
+    (
+        "training.max_steps=null",
+        "got null; expected a value, null is not allowed; at training.max_steps",
+    ),
     ("schedule.kind=steged", "got steged; expected dense, binary, staged; at schedule.kind"),
     ("data.lengths=3", "got 3; expected a list, [a,b]; at data.lengths"),
     ("data.lengths=[1,x]", "got x; expected a whole number; at data.lengths[1]"),
-    ("data.lengths=[1,99]", "value out of range; got 99; expected at least 1 and at most 12; at data.lengths[1]"),
-    ("training.max_steps=0", "value out of range; got 0; expected at least 1; at training.max_steps"),
+    (
+        "data.lengths=[1,99]",
+        "value out of range; got 99; expected at least 1 and at most 12; at data.lengths[1]",
+    ),
+    (
+        "training.max_steps=0",
+        "value out of range; got 0; expected at least 1; at training.max_steps",
+    ),
     ("optimizer.learning_rate=inf", "value out of range; got inf"),
-    ("training.rollout=magic", "not one of the choices; got magic; expected cached, trl, vllm; at training.rollout"),
-    ("reference.families=[contains_ordered]", "may not be taught a target family; got contains_ordered"),
+    (
+        "training.rollout=magic",
+        "not one of the choices; got magic; expected cached, trl, vllm; at training.rollout",
+    ),
+    (
+        "reference.families=[contains_ordered]",
+        "may not be taught a target family; got contains_ordered",
+    ),
     ("schedule.switch_on=step", "schedule.switch_on=step needs schedule.switch_step"),
     ("training.max_steps=1,2", "several values for one key; got training.max_steps=1,2; expected"),
     ("~training.max_steps", "a key of the schema cannot be removed; got ~training.max_steps"),
@@ -74,7 +92,9 @@ def test_a_mistake_in_json_is_one_object(toolkit: Callable) -> None:
     assert "training.max_steps" in result.json["error"]["message"]
 
 
-def test_a_sweep_with_a_mistake_in_a_later_job_starts_none(toolkit: Callable, work: object, tmp_path: Path) -> None:
+def test_a_sweep_with_a_mistake_in_a_later_job_starts_none(
+    toolkit: Callable, work: object, tmp_path: Path
+) -> None:
     result = toolkit("rl", "train", "--multirun", "training.max_steps=3,abc", "--json")
     assert result.code == 2
     assert "got abc; expected a whole number; at training.max_steps" in result.err
@@ -94,7 +114,10 @@ def test_a_sweep_with_a_mistake_in_a_later_job_starts_none(toolkit: Callable, wo
     ],
 )
 def test_suggestion(word: str, meant: str | None) -> None:
-    assert suggestion(word, ["seed", "training", "training.max_steps", "optimizer", "optimizer.beta1"]) == meant
+    assert (
+        suggestion(word, ["seed", "training", "training.max_steps", "optimizer", "optimizer.beta1"])
+        == meant
+    )
 
 
 def test_unknown_flag_without_a_near_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,7 +38,16 @@ def test_train_makes_a_complete_run_folder(toolkit: Callable, work: Any, tmp_pat
     assert name.endswith("-rl-train-grok_tiny")
     manifest = Run.open(run).manifest
     assert manifest["status"] == "done"
-    assert manifest["argv"] == ["toolkit", "rl", "train", "training.max_steps=3", "seed=5", "--device", "cpu", "--json"]
+    assert manifest["argv"] == [
+        "toolkit",
+        "rl",
+        "train",
+        "training.max_steps=3",
+        "seed=5",
+        "--device",
+        "cpu",
+        "--json",
+    ]
     assert manifest["seeds"] == {"seed": 5}
     assert (run / "overrides.txt").read_text().split() == ["training.max_steps=3", "seed=5"]
     assert yaml.safe_load((run / "config.yaml").read_text())["training"]["max_steps"] == 3
@@ -45,7 +55,9 @@ def test_train_makes_a_complete_run_folder(toolkit: Callable, work: Any, tmp_pat
     assert not files & {".hydra", "rl-train.log"}
 
 
-def test_the_work_gets_the_typed_config_and_the_flags(toolkit: Callable, work: Any, own_cache: Path) -> None:
+def test_the_work_gets_the_typed_config_and_the_flags(
+    toolkit: Callable, work: Any, own_cache: Path
+) -> None:
     assert toolkit("rl", "train", "training.max_steps=3", "--rebuild-reference").code == 0
     (call,) = work.calls
     assert call.config.training.max_steps == 3
@@ -56,9 +68,14 @@ def test_the_work_gets_the_typed_config_and_the_flags(toolkit: Callable, work: A
 
 
 def test_overrides_and_flags_mix_in_any_order(toolkit: Callable, work: Any) -> None:
-    result = toolkit("rl", "train", "seed=1", "--multirun", "training.max_steps=3,4", "--quiet", "name=x")
+    result = toolkit(
+        "rl", "train", "seed=1", "--multirun", "training.max_steps=3,4", "--quiet", "name=x"
+    )
     assert result.code == 0, result.err
-    assert [(c.config.seed, c.config.training.max_steps, c.config.name) for c in work.calls] == [(1, 3, "x"), (1, 4, "x")]
+    assert [(c.config.seed, c.config.training.max_steps, c.config.name) for c in work.calls] == [
+        (1, 3, "x"),
+        (1, 4, "x"),
+    ]
 
 
 def test_two_runs_in_one_second_get_two_folders(toolkit: Callable, tmp_path: Path) -> None:
@@ -67,7 +84,9 @@ def test_two_runs_in_one_second_get_two_folders(toolkit: Callable, tmp_path: Pat
     assert {path.parent.name for path in tmp_path.rglob("manifest.json")} == {"here", "here-2"}
 
 
-def test_a_sweep_is_one_object_with_a_run_each(toolkit: Callable, work: Any, tmp_path: Path) -> None:
+def test_a_sweep_is_one_object_with_a_run_each(
+    toolkit: Callable, work: Any, tmp_path: Path
+) -> None:
     result = toolkit("rl", "train", "--multirun", "seed=0,1,2", "--json")
     assert result.code == 0, result.err
     assert result.json["run"] is None
@@ -97,7 +116,9 @@ def test_showing_the_config_runs_nothing(toolkit: Callable, work: Any, tmp_path:
     assert not work.calls and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("flags", [["--info", "defaults"], ["--hydra-help"], ["--cfg", "hydra"], ["--version"]])
+@pytest.mark.parametrize(
+    "flags", [["--info", "defaults"], ["--hydra-help"], ["--cfg", "hydra"], ["--version"]]
+)
 def test_hydra_can_be_asked_about_itself(toolkit: Callable, work: Any, flags: list[str]) -> None:
     result = toolkit("rl", "train", *flags)
     assert result.code == 0
@@ -107,7 +128,7 @@ def test_hydra_can_be_asked_about_itself(toolkit: Callable, work: Any, flags: li
 
 def test_what_libraries_print_does_not_reach_the_object(toolkit: Callable, work: Any) -> None:
     def does(call: SimpleNamespace) -> dict[str, Any]:
-        print("{'loss': 0.1}")
+        sys.stdout.write("{'loss': 0.1}\n")
         os.write(1, b"from below\n")
         return {"loss": float("nan")}
 
@@ -123,14 +144,35 @@ def test_what_libraries_print_does_not_reach_the_object(toolkit: Callable, work:
     [
         (UntrustworthyError("no base could be proved"), 3, "done", "no base could be proved"),
         (InfrastructureError("the verifier broke"), 1, "failed", "fault of the toolkit"),
-        (KeyboardInterrupt(), 130, "interrupted", "state saved, go on with: toolkit rl train --resume "),
-        (ZeroDivisionError("division by zero"), 1, "failed", "unexpected ZeroDivisionError: division by zero"),
-        (OSError(28, "No space left on device", "x"), 2, "failed", "no space left on the disk; at x"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "interrupted",
+            "state saved, go on with: toolkit rl train --resume ",
+        ),
+        (
+            ZeroDivisionError("division by zero"),
+            1,
+            "failed",
+            "unexpected ZeroDivisionError: division by zero",
+        ),
+        (
+            OSError(28, "No space left on device", "x"),
+            2,
+            "failed",
+            "no space left on the disk; at x",
+        ),
         (MemoryError(), 2, "failed", "out of memory"),
     ],
 )
 def test_how_a_run_can_end(
-    error: BaseException, code: int, status: str, word: str, toolkit: Callable, work: Any, tmp_path: Path
+    error: BaseException,
+    code: int,
+    status: str,
+    word: str,
+    toolkit: Callable,
+    work: Any,
+    tmp_path: Path,
 ) -> None:
     def does(call: SimpleNamespace) -> dict[str, Any]:
         raise error
@@ -173,21 +215,35 @@ class TestResume:
         work.calls.clear()
         return only_run(tmp_path)
 
-    def test_continues_with_the_runs_own_config(self, interrupted: Path, toolkit: Callable, work: Any) -> None:
+    def test_continues_with_the_runs_own_config(
+        self, interrupted: Path, toolkit: Callable, work: Any
+    ) -> None:
         result = toolkit("rl", "train", "--resume", "latest", "--json")
         assert result.code == 0, result.err
         (call,) = work.calls
-        assert (call.config.seed, call.config.schedule.kind.value, call.resume) == (7, "binary", True)
+        assert (call.config.seed, call.config.schedule.kind.value, call.resume) == (
+            7,
+            "binary",
+            True,
+        )
         assert call.run.path.name == interrupted.name
         assert len(Run.open(interrupted).manifest["resumed_at"]) == 1
 
-    def test_the_original_overrides_may_be_repeated(self, interrupted: Path, toolkit: Callable) -> None:
-        assert toolkit("rl", "train", "schedule=binary", "seed=7", "--resume", interrupted.name).code == 0
+    def test_the_original_overrides_may_be_repeated(
+        self, interrupted: Path, toolkit: Callable
+    ) -> None:
+        assert (
+            toolkit("rl", "train", "schedule=binary", "seed=7", "--resume", interrupted.name).code
+            == 0
+        )
 
     @pytest.mark.parametrize(
         ("override", "message"),
         [
-            ("optimizer.learning_rate=1e-3", "got optimizer.learning_rate=0.001; expected 0.0003 as in the run"),
+            (
+                "optimizer.learning_rate=1e-3",
+                "got optimizer.learning_rate=0.001; expected 0.0003 as in the run",
+            ),
             ("schedule=staged", "got schedule.kind=staged; expected binary as in the run"),
             ("seed=8", "got seed=8; expected 7 as in the run"),
             ("replay.enabled=false", "got replay.enabled=false; expected true as in the run"),
@@ -203,27 +259,35 @@ class TestResume:
         assert message in result.err
         assert not work.calls
 
-    def test_a_changed_conf_is_no_change_of_the_run(self, interrupted: Path, toolkit: Callable, work: Any) -> None:
+    def test_a_changed_conf_is_no_change_of_the_run(
+        self, interrupted: Path, toolkit: Callable, work: Any
+    ) -> None:
         saved = yaml.safe_load((interrupted / "config.yaml").read_text())
         saved["optimizer"]["beta2"] = 0.5  # as if conf/ had said so when the run was started
         (interrupted / "config.yaml").write_text(yaml.safe_dump(saved))
         assert toolkit("rl", "train", "seed=7", "--resume", "latest").code == 0
         assert work.calls[0].config.optimizer.beta2 == 0.5
 
-    def test_a_value_that_is_now_the_default_is_still_a_change(self, interrupted: Path, toolkit: Callable) -> None:
+    def test_a_value_that_is_now_the_default_is_still_a_change(
+        self, interrupted: Path, toolkit: Callable
+    ) -> None:
         saved = yaml.safe_load((interrupted / "config.yaml").read_text())
         saved["optimizer"]["beta2"] = 0.5
         (interrupted / "config.yaml").write_text(yaml.safe_dump(saved))
         result = toolkit("rl", "train", "optimizer.beta2=0.95", "--resume", "latest")
         assert "got optimizer.beta2=0.95; expected 0.5 as in the run" in result.err
 
-    def test_a_config_of_another_version_is_refused(self, interrupted: Path, toolkit: Callable) -> None:
+    def test_a_config_of_another_version_is_refused(
+        self, interrupted: Path, toolkit: Callable
+    ) -> None:
         saved = yaml.safe_load((interrupted / "config.yaml").read_text())
         saved["optimizer"]["momentum"] = 0.5
         (interrupted / "config.yaml").write_text(yaml.safe_dump(saved))
         result = toolkit("rl", "train", "--resume", "latest")
         assert result.code == 2
-        assert "the saved config does not fit this version" in result.err and "momentum" in result.err
+        assert (
+            "the saved config does not fit this version" in result.err and "momentum" in result.err
+        )
 
     def test_a_sweep_cannot_resume(self, interrupted: Path, toolkit: Callable) -> None:
         result = toolkit("rl", "train", "--resume", "latest", "--multirun", "seed=7,8")
@@ -243,11 +307,16 @@ class TestResume:
 class TestEval:
     @pytest.fixture
     def trained(self, toolkit: Callable, work: Any, tmp_path: Path) -> Path:
-        assert toolkit("rl", "train", "seed=7", "data.lengths=[2,3]", "policy.max_new_tokens=40").code == 0
+        assert (
+            toolkit("rl", "train", "seed=7", "data.lengths=[2,3]", "policy.max_new_tokens=40").code
+            == 0
+        )
         work.calls.clear()
         return only_run(tmp_path)
 
-    def test_a_run_brings_its_data_policy_and_seed(self, trained: Path, toolkit: Callable, work: Any) -> None:
+    def test_a_run_brings_its_data_policy_and_seed(
+        self, trained: Path, toolkit: Callable, work: Any
+    ) -> None:
         result = toolkit("rl", "eval", "latest", "evaluation.draws=600", "--json")
         assert result.code == 0, result.err
         config = work.calls[0].config
@@ -261,7 +330,11 @@ class TestEval:
     def test_the_line_wins_over_the_run(self, trained: Path, toolkit: Callable, work: Any) -> None:
         assert toolkit("rl", "eval", str(trained), "data=contains_substring", "seed=1").code == 0
         config = work.calls[0].config
-        assert (config.seed, config.data.families, config.data.lengths) == (1, ["contains_substring"], [3, 4, 5])
+        assert (config.seed, config.data.families, config.data.lengths) == (
+            1,
+            ["contains_substring"],
+            [3, 4, 5],
+        )
         assert config.policy.max_new_tokens == 40
 
     def test_a_model_folder(self, toolkit: Callable, work: Any, tmp_path: Path) -> None:
@@ -271,23 +344,24 @@ class TestEval:
         assert toolkit("rl", "eval", str(model), "policy.prompt=full").code == 0
         assert work.calls[0].config.policy.source == str(model)
 
-    @pytest.mark.parametrize("name", ["reference", "org/model-1"])
-    def test_a_hub_id_and_the_reference(self, name: str, toolkit: Callable, work: Any) -> None:
-        assert toolkit("rl", "eval", name).code == 0
-        assert work.calls[0].config.policy.source == name
+    def test_a_hub_id(self, toolkit: Callable, work: Any) -> None:
+        assert toolkit("rl", "eval", "org/model-1").code == 0
+        assert work.calls[0].config.policy.source == "org/model-1"
 
-    def test_the_target_may_stand_behind_flags_and_overrides(self, toolkit: Callable, work: Any) -> None:
-        assert toolkit("rl", "eval", "seed=3", "--quiet", "reference").code == 0
+    def test_the_target_may_stand_behind_flags_and_overrides(
+        self, toolkit: Callable, work: Any
+    ) -> None:
+        assert toolkit("rl", "eval", "seed=3", "--quiet", "org/model").code == 0
         assert work.calls[0].config.seed == 3
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ([], "nothing to evaluate; expected a run, a model folder, a hub id or `reference`"),
+            ([], "nothing to evaluate; expected a run, a model folder or a hub id"),
             (["seed=1"], "nothing to evaluate"),
-            (["nothing"], "got nothing; expected a run, a model folder, a hub id or `reference`"),
-            (["reference", "evaluation.k=[1,1024]"], "pass@k needs at least k draws"),
-            (["reference", "experiment=grok_tiny"], "unknown key experiment"),
+            (["nothing"], "got nothing; expected a run, a model folder or a hub id"),
+            (["org/model", "evaluation.k=[1,1024]"], "pass@k needs at least k draws"),
+            (["org/model", "experiment=grok_tiny"], "unknown key experiment"),
         ],
     )
     def test_what_cannot_be_evaluated(
@@ -306,4 +380,8 @@ class TestEval:
 def test_results_are_json_even_for_odd_values(toolkit: Callable, work: Any) -> None:
     work.does = lambda call: {"path": "ä", "values": [float("inf"), 1], "nested": {"none": None}}
     result = toolkit("rl", "train", "--json")
-    assert json.loads(result.out)["summary"] == {"path": "ä", "values": [None, 1], "nested": {"none": None}}
+    assert json.loads(result.out)["summary"] == {
+        "path": "ä",
+        "values": [None, 1],
+        "nested": {"none": None},
+    }

@@ -1,0 +1,82 @@
+"""`toolkit rl verify`: files and standard streams around the judging of records."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from cli import errors, output
+from rlgrok.verify import verify_lines
+from runtime.errors import ConfigError, InputError
+from runtime.storage import storage_errors
+
+STANDARD = Path("-")
+
+
+def verify_file(scope: str, source: Path, out: Path | None, *, quiet: bool, as_json: bool) -> int:
+    """Judge every record of a file; returns the exit code, 2 when a line was no record.
+
+    Raises:
+        ConfigError: `--json` without `--out`: standard output cannot hold both.
+        InputError: no such file, or an unknown scope.
+    """
+    if as_json and out is None:
+        raise ConfigError(
+            "--json needs --out", got="verdicts and result both on standard output", where="--json"
+        )
+    with _lines(source) as lines, _writer(out) as write:
+        counts = verify_lines(lines, write, scope=scope)
+    code = errors.USER if counts.num_malformed else errors.DONE
+    if not quiet:
+        output.facts("verdicts", asdict(counts))
+    if counts.num_malformed:
+        output.say(
+            f"error: {counts.num_malformed} of {counts.num_records} lines are no records; their lines say why"
+        )
+    if as_json:
+        output.emit(
+            {
+                "command": "rl verify",
+                "status": output.status(code),
+                "run": None,
+                "out": str(out),
+                **asdict(counts),
+            }
+        )
+    return code
+
+
+@contextmanager
+def _lines(source: Path) -> Iterator[Iterator[bytes]]:
+    if source == STANDARD:
+        yield iter(sys.stdin.buffer)
+        return
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise InputError(f"the file cannot be read: {error.strerror}", where=source) from error
+    with file:
+        yield iter(file)
+
+
+@contextmanager
+def _writer(out: Path | None) -> Iterator[Callable[[str], object]]:
+    """Where verdicts go; a file appears under its name only when it is complete."""
+    if out is None:
+        yield lambda line: sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        return
+    partial = out.with_name(f".{out.name}.partial")
+    with storage_errors(out):
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                yield lambda line: file.write(line + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(out)
+        finally:
+            partial.unlink(missing_ok=True)
