@@ -26,7 +26,7 @@ MISSING = "\N{EN DASH}"
 
 _TEMPLATE = Path(__file__).parent / "templates" / "report.html.j2"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_UNSAFE_ELEMENTS = ("script", "foreignobject", "iframe", "image", "use")
+_UNSAFE_ELEMENTS = ("script", "style", "foreignobject", "iframe", "image")
 
 
 @dataclass
@@ -195,7 +195,10 @@ def _check_element(element: ElementTree.Element) -> None:
         raise ValueError(f"an SVG in a report may not hold <{name}>")
     for key, value in element.attrib.items():
         attribute = _local(key)
-        if attribute.startswith("on") or (attribute == "href" and not value.startswith("#")):
+        outside = (attribute == "href" and not value.startswith("#")) or re.search(
+            r"url\((?!['\"]?#)", value
+        )
+        if attribute.startswith("on") or outside:
             raise ValueError(f"an SVG in a report may not hold {attribute}={value!r}")
 
 
