@@ -1,8 +1,8 @@
 """The figures of a run as PNG bytes: training curve, diagnostics, pass@k, held-out problems over time.
 
-Drawn with matplotlib's Agg canvas directly: no window system, no global state, no files. Sized for the width of a README
-(about 830 pixels), where every label stays readable; colours are Okabe and Ito's, and no meaning rests on colour alone.
-Matplotlib is imported on the first figure.
+Drawn with matplotlib's Agg canvas directly: no window system, no global state, no files. Sized for the width of a
+README (about 830 pixels), where every label stays readable; colours are Okabe and Ito's, and no meaning rests on colour
+alone. Matplotlib is imported on the first figure.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ def pass_at_k_curves(evaluations: Sequence[Mapping[str, Any]], *, title: str) ->
         axes.set_xlabel("k, completions per problem")
         axes.set_ylabel("pass@k, mean over problems")
         axes.set_title(title)
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        if evaluations:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return output.getvalue()
 
 
@@ -159,7 +160,9 @@ def problem_map(curves: Curves, *, title: str) -> bytes:
         axes = figure.add_subplot()
         from matplotlib.patches import Patch
 
-        axes.imshow(_map_colors(curves, rows, steps), aspect="auto", interpolation="nearest")
+        if rows:
+            image = _map_colors(curves, rows, steps)
+            axes.imshow(image, aspect="auto", interpolation="nearest")
         axes.set_yticks(range(len(rows)), [row.rsplit(":", 1)[-1] for row in rows], fontsize=9)
         shown = np.unique(np.linspace(0, len(steps) - 1, min(13, len(steps))).round().astype(int))
         axes.set_xticks(shown, [str(steps[index]) for index in shown])

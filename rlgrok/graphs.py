@@ -1,9 +1,9 @@
 """Draws a Manufactoria program as a factory graph: one self-contained SVG, readable in light and dark.
 
-Pure text from a parsed program, no drawing library. All nodes stand in one row in breadth-first order, END last; an edge to
-the right neighbour is straight, other forward edges run in lanes above, backward ones in lanes below, so no edge ever
-crosses a node. A missing or `NONE` route of a puller's own colour is a short stub that ends in a cross. What surprises:
-nodes that cannot be reached are left out, and counted in the last line of the picture.
+Pure text from a parsed program, no drawing library. All nodes stand in one row in breadth-first order, END last: an
+edge to the right neighbour is straight, other forward edges run in lanes above, backward ones in lanes below, so no
+edge ever crosses a node. A missing or `NONE` route of a puller's own colour is a short stub that ends in a cross. What
+surprises: nodes that cannot be reached are left out, and counted in the last line of the picture.
 """
 
 from __future__ import annotations
@@ -36,23 +36,11 @@ FILLS = {"R": "#d55e00", "B": "#0072b2", "Y": "#f0e442", "G": "#009e73", EMPTY: 
 DARK_TEXT = {"Y", EMPTY}
 GLYPHS = {EMPTY: "\N{EMPTY SET}"}
 
-STYLE = """
-svg.factory{--ink:#24292f;--soft:#6e7681;--node:#fff;--ok:#1a7f4b;max-width:100%;height:auto;
-font-family:ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;font-size:12.5px}
-@media(prefers-color-scheme:dark){svg.factory{--ink:#d7dbe0;--soft:#929aa5;--node:#1f242b;--ok:#4cc38a}}
-.factory .edge{fill:none;stroke:var(--ink);stroke-width:1.5}
-.factory .empty{stroke-dasharray:4 3}
-.factory .tip{fill:var(--ink)}
-.factory .box{fill:var(--node);stroke:var(--ink);stroke-width:1.5}
-.factory .end{stroke:var(--ok);stroke-width:2.5}
-.factory .unused{opacity:.4}
-.factory .name{fill:var(--ink);font-weight:600;text-anchor:middle}
-.factory .kind{fill:var(--soft);font-size:10.5px;text-anchor:middle}
-.factory .chip{font-size:11px;font-weight:700;text-anchor:middle}
-.factory .cross{stroke:var(--soft);stroke-width:2}
-.factory .stub{fill:none;stroke:var(--soft);stroke-width:1.5}
-.factory .note{fill:var(--soft);font-size:10.5px}
-"""
+INK = 'stroke="currentColor" stroke-width="1.5"'
+SOFT = 'opacity="0.65"'
+ACCEPT = "#2da44e"
+"""The ring of END; readable on white and on black."""
+FONT = "ui-sans-serif, system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, sans-serif"
 
 
 @dataclass(frozen=True)
@@ -109,11 +97,14 @@ def program_svg(program: Program, *, title: str = "program") -> str:
         drawn.append(_node(program.by_name[name], place, top, place in entered or place == 0))
     if unreached:
         words = f"{unreached} unreachable node{'s' * (unreached > 1)} not drawn"
-        drawn.append(f'<text class="note" x="{MARGIN}" y="{height - 7}">{words}</text>')
+        drawn.append(
+            f'<text x="{MARGIN}" y="{height - 7}" font-size="10.5" text-anchor="start" {SOFT}>{words}</text>'
+        )
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" class="factory" role="img" '
-        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style>{''.join(drawn)}</svg>"
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        f'font-family="{FONT}" font-size="12.5" text-anchor="middle" fill="currentColor">'
+        f"<title>{escape(title)}</title>{''.join(drawn)}</svg>"
     )
 
 
@@ -236,9 +227,7 @@ def _draw_lines(lines: Sequence[Line], lanes: Mapping[Line, int], top: int) -> l
         elif line.side == "stub":
             end = bottom + STUB
             cross = f"M{x - 4:g} {end - 4}l8 8m0 -8l-8 8"
-            drawn.append(
-                f'<path class="stub" d="M{x:g} {bottom}V{end}"/><path class="cross" d="{cross}"/>'
-            )
+            drawn.append(f'<path fill="none" {INK} {SOFT} d="M{x:g} {bottom}V{end}{cross}"/>')
             chips.append(_chips(line, x, bottom + 5 + CHIP / 2))
         elif line.side == "top":
             y = top - _lane_offset(lines, "loop", lanes[line])
@@ -263,14 +252,14 @@ def _lane(line: Line, start: float, end: float, row: int, lane: float) -> str:
 
 
 def _path(line: Line, path: str) -> str:
-    dashed = " empty" if line.conditions == (EMPTY,) else ""
-    return f'<path class="edge{dashed}" d="{path}"/>'
+    dashed = ' stroke-dasharray="4 3"' if line.conditions == (EMPTY,) else ""
+    return f'<path fill="none" {INK}{dashed} d="{path}"/>'
 
 
 def _tip(x: float, y: float, towards: str) -> str:
     """An arrowhead whose point is at (x, y)."""
     shapes = {"right": "l-8 -4v8z", "down": "l-4 -8h8z", "up": "l-4 8h8z"}
-    return f'<path class="tip" d="M{x:g} {y:g}{shapes[towards]}"/>'
+    return f'<path d="M{x:g} {y:g}{shapes[towards]}"/>'
 
 
 def _chips(line: Line, x: float, y: float) -> str:
@@ -281,7 +270,8 @@ def _chips(line: Line, x: float, y: float) -> str:
         ink = "#1b1f24" if condition in DARK_TEXT else "#fff"
         parts.append(
             f'<rect x="{left:g}" y="{y - CHIP / 2:g}" width="{CHIP}" height="{CHIP}" rx="4" fill="{FILLS[condition]}"/>'
-            f'<text class="chip" fill="{ink}" x="{left + CHIP / 2:g}" y="{y + 4:g}">{GLYPHS.get(condition, condition)}</text>'
+            f'<text fill="{ink}" x="{left + CHIP / 2:g}" y="{y + 4:g}" font-size="11" font-weight="700">'
+            f"{GLYPHS.get(condition, condition)}</text>"
         )
         left += CHIP + 2
     return "".join(parts)
@@ -290,26 +280,33 @@ def _chips(line: Line, x: float, y: float) -> str:
 def _node(node: Node, place: int, top: int, is_entered: bool) -> str:
     """A box with the node's name, what it does, and a bar of the colours it handles."""
     x, middle = _left(place), _left(place) + NODE_WIDTH / 2
-    classes = "box end" if node.kind is Kind.END else "box"
+    outline = f'stroke="{ACCEPT}" stroke-width="2.5"' if node.kind is Kind.END else INK
     radius = NODE_HEIGHT / 2 if node.kind in (Kind.START, Kind.END) else 8
-    box = f'<rect class="{classes}" x="{x}" y="{top}" width="{NODE_WIDTH}" height="{NODE_HEIGHT}" rx="{radius:g}"/>'
+    box = f'<rect fill="none" {outline} x="{x}" y="{top}" width="{NODE_WIDTH}" height="{NODE_HEIGHT}" rx="{radius:g}"/>'
     if node.kind in (Kind.START, Kind.END):
         word = "START" if node.kind is Kind.START else "END"
         what = "" if node.kind is Kind.START else "accept" if is_entered else "never reached"
-        text = _text("name", middle, top + (27 if not what else 22), word)
-        text += _text("kind", middle, top + 36, what) if what else ""
+        text = _text(middle, top + (27 if not what else 22), word)
+        text += _small(middle, top + 36, what) if what else ""
     else:
         colors = PULLER_COLORS.get(node.kind) or PAINTER_COLORS[node.kind]
         verb = "read" if node.kind in PULLER_COLORS else "paint"
         name = node.name if len(node.name) <= 12 else node.name[:11] + "\N{HORIZONTAL ELLIPSIS}"
-        text = _text("name", middle, top + 20, name)
-        text += _text("kind", middle, top + 35, f"{verb} {' or '.join(colors)}")
+        text = _text(middle, top + 20, name)
+        text += _small(middle, top + 35, f"{verb} {' or '.join(colors)}")
         size = (NODE_HEIGHT - 20) / len(colors)
         for row, color in enumerate(colors):
-            text += f'<rect x="{x + 7}" y="{top + 10 + row * size:g}" width="5" height="{size:g}" fill="{FILLS[color]}"/>'
-    faded = "" if is_entered else ' class="unused"'
+            y = top + 10 + row * size
+            text += (
+                f'<rect x="{x + 7}" y="{y:g}" width="5" height="{size:g}" fill="{FILLS[color]}"/>'
+            )
+    faded = "" if is_entered else ' opacity="0.45"'
     return f"<g{faded}>{box}{text}</g>"
 
 
-def _text(kind: str, x: float, y: float, words: str) -> str:
-    return f'<text class="{kind}" x="{x:g}" y="{y:g}">{escape(words)}</text>'
+def _text(x: float, y: float, words: str) -> str:
+    return f'<text x="{x:g}" y="{y:g}" font-weight="600">{escape(words)}</text>'
+
+
+def _small(x: float, y: float, words: str) -> str:
+    return f'<text x="{x:g}" y="{y:g}" font-size="10.5" {SOFT}>{escape(words)}</text>'

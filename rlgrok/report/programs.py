@@ -12,7 +12,7 @@ from rlgrok.delta import SCOPES
 from rlgrok.delta.manufactoria.dsl import ParseError, parse
 from rlgrok.graphs import program_svg
 from rlgrok.report.wording import percent
-from rlgrok.types import Problem, Scope
+from rlgrok.types import Problem, Scope, TestSource
 from runtime.errors import ConfigError
 from runtime.report import Report
 
@@ -80,11 +80,17 @@ def _add_program(report: Report, scope: Scope, caption: str, completion: str) ->
 
 
 def _problems(run: Artefacts, scope: Scope) -> dict[str, Problem]:
-    """The run's problems by id; empty when this version cannot build them from the config."""
+    """The run's problems by id; empty when this version cannot build them from the config.
+
+    With the benchmark's own tests, whatever the run used: neither the oracle nor the exhaustive verdict depends on
+    the tests, and the run's own may take seconds to build.
+    """
     data = run.config["data"]
-    names = ("families", "colors", "lengths", "heldout_share", "max_problems", "tests")
+    names = ("families", "colors", "lengths", "heldout_share", "max_problems")
     try:
-        built = scope.build(**{name: data[name] for name in names}, seed=run.seed)
+        built = scope.build(
+            **{name: data[name] for name in names}, tests=TestSource.DELTA, seed=run.seed
+        )
     except (ConfigError, KeyError):
         return {}
     return {problem.id: problem for problem in (*built.heldout, *built.train)}

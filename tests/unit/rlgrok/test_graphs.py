@@ -101,7 +101,8 @@ def test_titles_and_names_are_escaped_and_long_names_cut() -> None:
 
 def test_self_contained_and_for_both_schemes() -> None:
     svg = program_svg(parse(ORDERED))
-    assert "prefers-color-scheme:dark" in svg
+    assert 'fill="currentColor"' in svg
+    assert "<style" not in svg  # it would reach out of the picture, into the page
     assert svg.count("http") == 1  # the namespace only: nothing is loaded
     assert "<script" not in svg
 
