@@ -7,19 +7,18 @@ evaluation of the same policy on the same prompts adds to them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rlgrok.artefacts import RESULTS, ROLLOUTS
-from rlgrok.config import EvalConfig, EvaluationConfig, PolicyConfig
+from rlgrok.config import EvalConfig, EvaluationConfig
 from rlgrok.delta import SCOPES
 from rlgrok.evaluation.counts import accuracy, as_record, pass_at_k_table
 from rlgrok.evaluation.gzip_lines import encode_lines
 from rlgrok.evaluation.measure import DrawSettings, Measured, measure
-from rlgrok.evaluation.sources import DRAWS_FOLDER, Source, resolve
+from rlgrok.evaluation.sources import DRAWS_FOLDER, resolve, runs_root
 from rlgrok.policy import Policy, load_policy
 from rlgrok.types import DataSet, Problem, Scope
 from runtime.devices import DeviceClaim
@@ -44,12 +43,12 @@ def evaluate(
     """Evaluate a policy on the held-out problems, or on all of them when none is held out.
 
     Args:
-        config: checked. When `policy.source` is the folder of a training run, its base policy is measured too.
+        config: checked. When `policy.source` is the folder of a training run and `evaluation.compare_base` is set, what
+            training started from is measured too.
         run: created; receives `evaluation.json`, `rollouts.jsonl.gz`, `summary.json`, figures and `report.html`.
         view: shows progress.
         claim: the device and the threads.
-        draws_folder: where draws are kept between calls; None: in the training run that the policy belongs to, or in
-            `draws` beside the runs.
+        draws_folder: where draws are kept between calls; None: `draws` in the folder of all runs.
 
     Returns:
         The summary, as written to `summary.json`.
@@ -65,13 +64,12 @@ def evaluate(
     data = _build(config, scope)
     problems = data.heldout or data.train
     run.record_data("problems", content_hash(to_json([asdict(problem) for problem in problems])))
-    source = resolve(config.policy.source)
     summary = {
         "data": data.name,
         "split": "heldout" if data.heldout else "train",
         "seed": config.seed,
         **evaluate_policies(
-            _policies(source, config.policy, claim.device),
+            _policies(config, claim.device),
             problems,
             run=run,
             scope=scope,
@@ -79,7 +77,7 @@ def evaluate(
             max_new_tokens=config.policy.max_new_tokens,
             seed=config.seed,
             view=view,
-            draws_folder=draws_folder or source.draws or runs_root(run.path) / DRAWS_FOLDER,
+            draws_folder=draws_folder or runs_root(run.path) / DRAWS_FOLDER,
             rollouts=ROLLOUTS,
         ),
         "policy": config.policy.source,
@@ -162,12 +160,6 @@ def evaluate_policies(
     return summary
 
 
-def runs_root(run: Path) -> Path:
-    """The folder of all runs: above the date when the run lies in a dated folder, else the run's own parent."""
-    parent = run.parent
-    return parent.parent if re.fullmatch(r"\d{4}-\d{2}-\d{2}", parent.name) else parent
-
-
 def _build(config: EvalConfig, scope: Scope) -> DataSet:
     return scope.build(
         families=config.data.families,
@@ -180,15 +172,16 @@ def _build(config: EvalConfig, scope: Scope) -> DataSet:
     )
 
 
-def _policies(source: Source, config: PolicyConfig, device: str) -> dict[str, Policy]:
+def _policies(config: EvalConfig, device: str) -> dict[str, Policy]:
     """Policies by label, the subject last."""
-
-    def load(name: str) -> Policy:
-        return load_policy(name, prompt=config.prompt, device=device, dtype=config.dtype)
-
-    if source.base is None:
-        return {"policy": load(source.policy)}
-    return {"base": load(source.base), "final": load(source.policy)}
+    source = resolve(config.policy.source)
+    names = {"base": source.base} if source.base and config.evaluation.compare_base else {}
+    return {
+        label: load_policy(
+            name, prompt=config.policy.prompt, device=device, dtype=config.policy.dtype
+        )
+        for label, name in {**names, "policy": source.policy}.items()
+    }
 
 
 def _flat(result: Measured, ks: Sequence[int], seed: int) -> dict[str, Any]:

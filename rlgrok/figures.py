@@ -26,8 +26,6 @@ INK, SOFT, FAINT = "#24292f", "#6e7681", "#d0d7de"
 DPI = 160
 SMOOTHING = 5
 """Steps in the centred mean drawn through noisy per-step metrics; the raw values stay visible behind it."""
-LABELS = {"base": "base policy", "final": "trained policy", "policy": "policy"}
-"""What figures and reports call an evaluated policy."""
 STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -135,10 +133,9 @@ def pass_at_k_curves(evaluations: Sequence[Mapping[str, Any]], *, title: str) ->
     """
     with _figure(9.0, 4.6) as (figure, output):
         axes = figure.add_subplot()
-        colors = {"base": ORANGE, "final": BLUE, "policy": BLUE}
+        names = policy_names(evaluations)
         for evaluation in evaluations:
-            color = colors.get(evaluation["label"], GREEN)
-            _pass_at_k_lines(axes, evaluation, color)
+            _pass_at_k_lines(axes, evaluation, names[evaluation["label"]])
         axes.set_xscale("log", base=2)
         ks = sorted({row["k"] for evaluation in evaluations for row in evaluation["pass_at_k"]})
         axes.set_xticks(ks, [str(k) for k in ks])
@@ -338,9 +335,16 @@ def _legend(figure: Figure, axes: Axes) -> None:
     )
 
 
-def _pass_at_k_lines(axes: Axes, evaluation: Mapping[str, Any], color: str) -> None:
+def policy_names(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What figures and reports call the evaluated policies, by label."""
+    labels = [evaluation["label"] for evaluation in evaluations]
+    known = {"base": "base policy", "policy": "trained policy" if "base" in labels else "policy"}
+    return {label: known.get(label, label) for label in labels}
+
+
+def _pass_at_k_lines(axes: Axes, evaluation: Mapping[str, Any], name: str) -> None:
     """The stricter verdict as a line with its band; the tests' dashed where they say something else."""
-    name = LABELS.get(evaluation["label"], evaluation["label"])
+    color = ORANGE if evaluation["label"] == "base" else BLUE
     by_verdict: dict[str, list[Mapping[str, Any]]] = {}
     for row in evaluation["pass_at_k"]:
         by_verdict.setdefault(row["verdict"], []).append(row)

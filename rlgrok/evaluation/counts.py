@@ -53,7 +53,7 @@ class Evaluation:
     """One policy on a set of problems."""
 
     label: str
-    """`trained`, `base`, or `policy`: what reports call it."""
+    """`policy`, the subject, or `base`, what it was trained from."""
     source: str
     policy: str
     """Identity, `sha256:...`."""

@@ -1,29 +1,31 @@
-"""What `policy.source` names: a run, whose trained policy is meant, or a model folder or hub id."""
+"""What `policy.source` names: a training run, whose policy is meant, or a model folder or hub id."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlgrok.training.checkpoints import newest_usable
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, InputError
+from runtime.run import Run
 
+REFERENCE = "reference"
 POLICY_FOLDER = "policy"
 """In the folder of a training run: the policy after the last step, in the ordinary formats."""
 BASE_FOLDER = "base"
-"""The policy before the first step; absent when training started from a folder or hub id."""
+"""The reference policy before the first step; absent when training started from a folder or hub id."""
 DRAWS_FOLDER = "draws"
-"""Completions drawn from either, kept for later evaluations."""
+"""Beside the runs: completions drawn from any policy, kept for later evaluations."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a policy comes from, and what belongs to it."""
+    """Where a policy comes from, and what training started from."""
 
     policy: str
     base: str | None = None
-    draws: Path | None = None
-    """None: it has no folder of its own for draws."""
+    """None: not the policy of a training run."""
 
 
 def resolve(source: str) -> Source:
@@ -33,12 +35,13 @@ def resolve(source: str) -> Source:
 
     Raises:
         ConfigError: `reference`, which only a training run can build.
-        CheckpointError: a run with neither a final policy nor a usable checkpoint.
+        CheckpointError: a run with neither a final policy nor a usable checkpoint, or one that cannot be read.
+        InputError: a run of another command.
     """
-    if source == "reference":
+    if source == REFERENCE:
         raise ConfigError(
             "the reference policy is built by a training run",
-            got="reference",
+            got=REFERENCE,
             expected="a run, a model folder or a hub id",
             where="policy.source",
             hint="`toolkit rl eval RUN` evaluates a run's policy; RUN/base is its reference policy",
@@ -46,8 +49,22 @@ def resolve(source: str) -> Source:
     folder = Path(source).expanduser()
     if not (folder / "manifest.json").is_file():
         return Source(source)
+    run = Run.open(folder)
+    if run.manifest["command"] != "rl train":
+        raise InputError(
+            "this run has no policy",
+            got=f"a run of `toolkit {run.manifest['command']}`",
+            expected="a run of `toolkit rl train`",
+            where=folder,
+        )
     policy, base = folder / POLICY_FOLDER, folder / BASE_FOLDER
     if not (policy / "config.json").is_file():
         policy = newest_usable(folder / "checkpoints")[0].path
-    has_base = (base / "config.json").is_file()
-    return Source(str(policy), str(base) if has_base else None, folder / DRAWS_FOLDER)
+    started_from = run.config["policy"]["source"]
+    return Source(str(policy), str(base) if started_from == REFERENCE else started_from)
+
+
+def runs_root(run: Path) -> Path:
+    """The folder of all runs: above the date when the run lies in a dated folder, else the run's own parent."""
+    parent = run.parent
+    return parent.parent if re.fullmatch(r"\d{4}-\d{2}-\d{2}", parent.name) else parent

@@ -60,7 +60,12 @@ def add_policies(report: Report, run: Artefacts) -> None:
         "Drawn completions. Shaded: 95 % interval of the stricter verdict.",
     )
     asked = set((run.config.get("evaluation") or {}).get("k", [])) or {1}
-    rows = [row for evaluation in run.evaluations for row in _pass_at_k_rows(evaluation, asked)]
+    names = figures.policy_names(run.evaluations)
+    rows = [
+        [names[evaluation["label"]], *row]
+        for evaluation in run.evaluations
+        for row in _pass_at_k_rows(evaluation, asked)
+    ]
     header = [
         "policy",
         "k",
@@ -86,7 +91,6 @@ def _pass_at_k_rows(evaluation: Record, asked: set[int]) -> list[list[Any]]:
         strict = right or tests
         rows.append(
             [
-                figures.LABELS.get(evaluation["label"], evaluation["label"]),
                 k,
                 round(tests["value"], 4),
                 None if right is None else round(right["value"], 4),
@@ -107,7 +111,7 @@ def add_verdicts(report: Report, run: Artefacts) -> None:
     )
     rows = []
     for evaluation in run.evaluations:
-        name = figures.LABELS.get(evaluation["label"], evaluation["label"])
+        name = figures.policy_names(run.evaluations)[evaluation["label"]]
         for words, kind in (("greedy", "heldout"), ("drawn", "drawn")):
             rows.append(
                 [

@@ -154,7 +154,7 @@ def test_diagnostics_have_a_panel_for_what_was_logged(drawn) -> None:
 
 def test_pass_at_k_shows_the_tests_verdict_only_where_it_differs(drawn) -> None:
     figures.pass_at_k_curves(
-        [evaluation("base", 0.0), evaluation("final", 0.5, tests=0.7)], title="t"
+        [evaluation("base", 0.0), evaluation("policy", 0.5, tests=0.7)], title="t"
     )
     labels = words(drawn[0])
     assert "base policy" in labels

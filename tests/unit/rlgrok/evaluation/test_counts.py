@@ -34,7 +34,7 @@ def evaluation(*, exhaustive: bool = True) -> Evaluation:
         [see(True, True, "p")] * 2 + [see(True, False, "p"), see(False, False, "p")],
     )
     q = count_problem(see(True, False, "q"), [see(True, False, "q")] + [see(False, False, "q")] * 3)
-    return Evaluation("final", "folder", "sha256:aa", (p, q))
+    return Evaluation("policy", "folder", "sha256:aa", (p, q))
 
 
 def test_counts_of_one_problem() -> None:
@@ -90,7 +90,7 @@ def test_pass_at_k_rows() -> None:
 
 def test_record_for_the_file() -> None:
     record = as_record(evaluation(), [1, 4], seed=0)
-    assert record["label"] == "final"
+    assert record["label"] == "policy"
     assert [row["k"] for row in record["pass_at_k"] if row["verdict"] == "tests"] == [1, 2, 4]
     first = record["problems"][0]
     assert first["k"] == 1

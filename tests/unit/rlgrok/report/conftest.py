@@ -116,7 +116,7 @@ def training_run(tmp_path) -> Callable[..., Path]:
                 reason="the gate opened",
             )
         if evaluated:
-            results = [result("base", 0.0), result("final", 1.0 if climb_at else 0.0)]
+            results = [result("base", 0.0), result("policy", 1.0 if climb_at else 0.0)]
             atomic_write_json(run.path / "evaluation.json", {"format": 1, "evaluations": results})
         run.metrics.flush()
         if status is not None:
