@@ -32,12 +32,14 @@ class Application:
         kind: the config dataclass.
         task: name of its task function in `cli.tasks`, which is imported only to run it.
         presets: config groups that are no key of the schema; suggestions know them too.
+        folder: Hydra's folder for a single run, where the root file's own is another command's.
     """
 
     config_name: str
     kind: type
     task: str
     presets: tuple[str, ...] = ()
+    folder: str | None = None
 
     def register(self) -> None:
         """Tell Hydra the schema that the root file names."""
@@ -50,6 +52,9 @@ class Application:
 
 TRAIN = Application("rl_train", TrainConfig, "train", presets=("experiment", "debug"))
 EVALUATE = Application("rl_eval", EvalConfig, "evaluate")
+REFERENCE = replace(
+    TRAIN, task="reference", folder="runs/${now:%Y-%m-%d}/${now:%H%M%S}-rl-reference-${name}"
+)
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,13 @@ def _under_hydra(
     os.environ["HYDRA_FULL_ERROR"] = "1"
     application.register()
     invocation.publish()
-    sys.argv = [sys.argv[0], *preset, *line.overrides, *_folder(line, invocation), *line.flags]
+    sys.argv = [
+        sys.argv[0],
+        *preset,
+        *line.overrides,
+        *_folder(application, line, invocation),
+        *line.flags,
+    ]
     job.interrupt_on_sigterm()
     bridge = hydra.main(
         version_base="1.3", config_path="pkg://conf", config_name=application.config_name
@@ -166,13 +177,11 @@ def _under_hydra(
     return None
 
 
-def _folder(line: Line, invocation: Invocation) -> list[str]:
-    """Overrides that put Hydra's folder where the flags want it."""
-    if invocation.resume is not None:
-        return [as_override("hydra.run.dir", invocation.resume)]
-    if invocation.out is None:
-        return []
-    return [as_override("hydra.sweep.dir" if line.is_sweep else "hydra.run.dir", invocation.out)]
+def _folder(application: Application, line: Line, invocation: Invocation) -> list[str]:
+    """Overrides that put Hydra's folder where the flags or the command want it."""
+    key = "hydra.sweep.dir" if line.is_sweep else "hydra.run.dir"
+    wanted = invocation.resume or invocation.out or application.folder
+    return [] if wanted is None else [as_override(key, wanted)]
 
 
 def _translated(error: BaseException, application: Application, *, started: bool) -> BaseException:
@@ -192,7 +201,7 @@ def _report(outcomes: Sequence[job.Outcome], invocation: Invocation) -> int:
     code = worst(outcome.exit_code for outcome in outcomes)
     for outcome in outcomes:
         if outcome.summary and not invocation.quiet:
-            output.facts(outcome.run or invocation.command, outcome.summary)
+            output.result(outcome.run or invocation.command, outcome.summary)
         if outcome.error:
             command = invocation.command if invocation.command == "rl train" else None
             output.say_failure(errors.Failure(**outcome.error), run=outcome.run, command=command)

@@ -138,6 +138,7 @@ def _perform(
 
     invocation = Invocation.current()
     interrupt_on_sigterm()
+    silence_progress_bars()
     hydra = HydraConfig.get()
     job = Job(
         invocation=invocation,
@@ -209,6 +210,12 @@ def interrupt_on_sigterm() -> None:
 
     with suppress(ValueError):  # not the main thread of a worker: its parent gets the signal
         signal.signal(signal.SIGTERM, stop)
+
+
+def silence_progress_bars() -> None:
+    """Keep the bars of libraries out of our own view; both variables are read when the library is imported."""
+    os.environ["TQDM_DISABLE"] = "1"
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 
 def _path(job: Job) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 200
 """Columns where there is no terminal to ask: wide enough that a path stays on one line."""
+
+HEADLINES = (
+    "outcome", "transition_step", "transition_interval_95", "plateau_steps", "phase_change_step", "stopped",
+    "heldout_full_pass", "heldout_exhaustive", "heldout_exhaustive_interval_95", "base_heldout_exhaustive",
+    "base_pass_at_k", "folder", "wall_s",
+)  # fmt: skip
+"""Values of a summary worth showing at the end of a run, in this order; `pass_at_<k>` follows."""
 
 STATUS_WORDS = {DONE: "done", UNTRUSTWORTHY: "untrustworthy", INTERRUPTED: "interrupted"}
 
@@ -69,6 +77,15 @@ def fail(failure: Failure, *, as_json: bool) -> None:
     say_failure(failure)
     if as_json:
         emit({"status": status(failure.exit_code), "run": None, "error": failure.as_dict()})
+
+
+def result(title: str, summary: Mapping[str, Any]) -> None:
+    """The few values of a summary that answer the question of the run; all of them when none is known."""
+    chosen = {key: summary[key] for key in HEADLINES if key in summary}
+    chosen |= {
+        key: value for key, value in summary.items() if re.fullmatch(r"(base_)?pass_at_\d+", key)
+    }
+    facts(title, chosen or summary)
 
 
 def facts(title: str, values: Mapping[str, Any]) -> None:

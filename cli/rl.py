@@ -37,6 +37,15 @@ Out = Annotated[
     typer.Option(help="Make the run folder here instead of `runs/<date>/<time>-<command>-<name>`."),
 ]
 
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="OVERRIDES",
+        help="`key=value`, `group=option`, and Hydra's own flags.",
+        autocompletion=complete_training,
+    ),
+]
+
 
 @app.command(
     context_settings=PASS_THROUGH,
@@ -50,14 +59,7 @@ Out = Annotated[
 )
 def train(
     ctx: typer.Context,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="OVERRIDES",
-            help="`key=value`, `group=option`, and Hydra's own flags.",
-            autocompletion=complete_training,
-        ),
-    ] = None,
+    overrides: Overrides = None,
     device: Device = "auto",
     resume: Annotated[
         str | None,
@@ -79,10 +81,10 @@ def train(
 ) -> None:
     """Train a policy and watch whether, when and how abruptly it learns."""
     from cli.hydra_app import TRAIN, execute, read_line
-    from runtime.run import find_run
+    from cli.targets import find_training
 
     line = read_line(overrides or [], _flags(ctx))
-    found = str(find_run(root, resume)) if resume is not None else None
+    found = str(find_training(root, resume)) if resume is not None else None
     invocation = _invocation(
         "rl train",
         line.overrides,
@@ -166,6 +168,37 @@ def verify(
     from cli.verify import verify_file
 
     raise typer.Exit(verify_file(scope, source, out, quiet=quiet, as_json=as_json))
+
+
+@app.command(
+    context_settings=PASS_THROUGH,
+    epilog="Examples:\n\n"
+    "- `toolkit rl reference` makes the one of the default experiment, or says where it is\n"
+    "- `toolkit rl reference seed=3 --rebuild`\n",
+)
+def reference(
+    ctx: typer.Context,
+    overrides: Overrides = None,
+    rebuild: Annotated[bool, typer.Option(help="Make it again although it is cached.")] = False,
+    device: Device = "auto",
+    out: Out = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make the tiny reference policy that training starts from, and prove that it fails on the target."""
+    from cli.hydra_app import REFERENCE, execute, read_line
+
+    line = read_line(overrides or [], _flags(ctx))
+    invocation = _invocation(
+        "rl reference",
+        line.overrides,
+        device=device,
+        quiet=quiet,
+        as_json=as_json,
+        out=None if out is None else str(out),
+        rebuild=rebuild,
+    )
+    raise typer.Exit(execute(REFERENCE, line, invocation))
 
 
 @app.command(epilog="Example:\n\n- `toolkit rl report latest`\n")

@@ -8,7 +8,8 @@ from pathlib import Path
 from cli.hydra_app import Line
 from cli.resume import as_override, flatten
 from runtime.errors import InputError
-from runtime.run import Run, find_run
+from runtime.run import Run, find_run, list_runs
+from runtime.run.catalog import LATEST
 
 
 def split_target(line: Line) -> tuple[str | None, Line]:
@@ -50,6 +51,20 @@ def preset_for(target: str | None, line: Line, root: Path) -> list[str]:
     ]
 
 
+def find_training(root: Path, text: str) -> Path:
+    """The training run that is meant; `latest` passes over evaluations and everything else.
+
+    Raises:
+        InputError: there is none, or several.
+    """
+    if text != LATEST:
+        return find_run(root, text)
+    trained = [info.path for info in list_runs(root) if info.command == "rl train"]
+    if not trained:
+        raise InputError("there are no training runs", got=text, where=root)
+    return trained[-1]
+
+
 def _as_run(target: str, root: Path) -> Run | None:
     """The run that is meant; None when the target is a policy.
 
@@ -62,7 +77,7 @@ def _as_run(target: str, root: Path) -> Run | None:
     if (folder / "config.json").is_file():
         return None
     try:
-        return Run.open(find_run(root, target))
+        return Run.open(find_training(root, target))
     except InputError as error:
         if (
             "/" in target

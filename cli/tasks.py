@@ -56,3 +56,30 @@ def evaluate(job: Job) -> dict[str, Any]:
         from rlgrok.evaluate import evaluate as work
 
         return work(config, run=run, view=view, claim=claim)
+
+
+@task(TrainConfig)
+def reference(job: Job) -> dict[str, Any]:
+    """`toolkit rl reference`."""
+    config = job.config()
+    with (
+        devices.claim(
+            job.invocation.device,
+            owner=str(job.folder),
+            framework="torch",
+            threads=config.training.threads,
+        ) as claim,
+        job.open_run(config) as run,
+        make_training_view(quiet=job.invocation.quiet, live=job.live()) as view,
+    ):
+        claim.apply()
+        from rlgrok.make_reference import make_reference as work
+
+        return work(
+            config,
+            run=run,
+            view=view,
+            claim=claim,
+            cache=cache_folder(),
+            rebuild=job.invocation.rebuild,
+        )

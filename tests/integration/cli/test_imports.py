@@ -1,0 +1,100 @@
+"""What a command imports: never both frameworks, and nothing heavy before there is work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    "torch",
+    "jax",
+    "transformers",
+    "trl",
+    "numpyro",
+    "datasets",
+    "matplotlib",
+    "scipy",
+    "hydra",
+    "omegaconf",
+}
+
+COMMANDS = [
+    ["--help"],
+    ["--version"],
+    ["doctor", "--json"],
+    ["rl", "train", "--help"],
+    ["rl", "train", "--cfg", "job"],
+    ["rl", "train", "training.max_steps=oops"],
+    [
+        "rl",
+        "train",
+        "debug=tiny",
+        "training.max_steps=2",
+        "evaluation.compare_base=false",
+        "--quiet",
+    ],
+    ["rl", "eval", "RUN", "evaluation.draws=4", "evaluation.k=[1]", "--quiet"],
+    ["rl", "reference", "debug=tiny", "--quiet"],
+    ["rl", "verify", "--in", "RUN/summary.json", "--quiet"],
+    ["rl", "report", "RUN"],
+    ["runs", "list"],
+    ["runs", "show", "RUN"],
+    ["runs", "compare", "RUN", "RUN"],
+    ["runs", "report", "RUN"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:3]))
+def test_torch_and_jax_never_share_a_process(command: list[str], trained: tuple) -> None:
+    toolkit, result = trained
+    used = toolkit(*[word.replace("RUN", result.json["run"]) for word in command])
+    assert used.code in {0, 2}, used.err
+    assert used.modules, "the command did not come back"
+    assert not {"torch", "jax"} <= used.modules
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        command
+        for command in COMMANDS
+        if "--help" in command or command[0] in {"--version", "runs", "doctor"}
+    ],
+    ids=lambda command: " ".join(command[:3]),
+)
+def test_commands_without_work_import_no_framework(command: list[str], trained: tuple) -> None:
+    toolkit, result = trained
+    used = toolkit(*[word.replace("RUN", result.json["run"]) for word in command])
+    assert used.code == 0, used.err
+    allowed = {"matplotlib", "scipy"} if "report" in command else set()
+    assert not used.modules & (HEAVY - allowed)
+
+
+def test_a_config_that_does_not_compose_loads_no_framework(toolkit: object) -> None:
+    used = toolkit("rl", "train", "training.max_steps=oops")
+    assert used.code == 2
+    assert not used.modules & {"torch", "jax", "transformers", "trl"}
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("package", ["cli", "runtime"])
+def test_importing_an_edge_package_imports_nothing_heavy(package: str) -> None:
+    root = Path(__file__).parents[3]
+    names = [
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted((root / package).rglob("*.py"))
+    ]
+    heavy = HEAVY | {"numpy", "pandas"}
+    assert not modules_after("import " + ", ".join(names)) & heavy
+
+
+def test_checking_a_config_imports_nothing_heavy() -> None:
+    assert not modules_after("import rlgrok.config, rlgrok.types") & (HEAVY | {"numpy"})
