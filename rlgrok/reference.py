@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +30,14 @@ from rlgrok.types import Completion, Problem, PromptStyle
 from runtime.errors import StorageError, UntrustworthyError
 from runtime.progress import TrainingView
 from runtime.seeding import Stream
-from runtime.storage import content_hash, damage, publish_directory, read_json, storage_errors
+from runtime.storage import (
+    atomic_write_json,
+    content_hash,
+    damage,
+    publish_directory,
+    read_json,
+    storage_errors,
+)
 
 RECIPE_VERSION = 1
 """Part of the cache key: raise it when the code below makes a different policy from the same config."""
@@ -129,7 +137,7 @@ def get_reference(
     )
     folder = cache / key
     if not rebuild and folder.exists() and damage(folder) is None:
-        return _load(folder, device)
+        return load_reference(folder, device)
     stream = Stream(seed, "reference")
     refused = []
     for attempt in range(config.max_rebuilds + 1):
@@ -148,7 +156,13 @@ def get_reference(
         )
         if proof.successes == 0:
             info |= {"attempt": attempt, "refused": refused, "proof": proof.summary(), "seed": seed}
-            _store(policy, info, folder)
+            policy.source = "reference"
+            try:
+                store_reference(policy, info, folder)
+            except StorageError as error:
+                # A read-only or full cache costs the next run a rebuild, not this run its policy.
+                on_event("warning", name="reference_not_cached", message=str(error))
+                view.note("warning", f"the reference policy could not be cached: {error}")
             on_event("reference_built", key=key, attempt=attempt, **info["proof"])
             return Reference(policy, folder, proof, info)
         refused.append(proof.summary())
@@ -326,22 +340,29 @@ class _Advance(TrainerCallback):
         return control
 
 
-def _store(policy: Policy, info: dict[str, Any], folder: Path) -> None:
-    """Publish into the cache. A read-only or full cache costs the next run a rebuild, not this run its policy."""
+def store_reference(policy: Policy, info: dict[str, Any], folder: Path) -> None:
+    """Publish a policy with its proof: the folder appears whole or not at all.
+
+    Raises:
+        StorageError: the disk refused; nothing is left behind.
+    """
     staging = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         with storage_errors(staging):
             staging.mkdir(parents=True)
             save_policy(policy, staging)
-            (staging / INFO_FILE).write_text(json.dumps(info, indent=1), encoding="utf-8")
+            atomic_write_json(staging / INFO_FILE, info)
         publish_directory(staging, folder)
-    except StorageError:
-        import shutil
-
+    finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _load(folder: Path, device: str) -> Reference:
+def load_reference(folder: Path, device: str) -> Reference:
+    """Read back what `store_reference` wrote.
+
+    Raises:
+        InputError: the folder is incomplete.
+    """
     info = read_json(folder / INFO_FILE)
     policy = load_policy(str(folder), prompt=PromptStyle.COMPACT, device=device, dtype="float32")
     policy.source = "reference"

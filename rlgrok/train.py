@@ -18,7 +18,7 @@ from rlgrok.config import DenseReward, TrainConfig
 from rlgrok.delta import SCOPES
 from rlgrok.evaluate import evaluate_policies, runs_root
 from rlgrok.policy import Policy, load_policy, load_weights, quiet_libraries, save_policy
-from rlgrok.reference import Proof, get_reference
+from rlgrok.reference import Proof, get_reference, load_reference, store_reference
 from rlgrok.report import build_report
 from rlgrok.tokenizer import decisive_token_ids
 from rlgrok.training import checkpoints
@@ -39,7 +39,7 @@ from runtime.progress import TrainingView
 from runtime.run import Run
 from runtime.seeding import Stream
 from runtime.signals import StopRequest
-from runtime.storage import content_hash, read_jsonl, to_json
+from runtime.storage import content_hash, damage, read_jsonl, to_json
 
 ROLLOUT_BATCH = 2048
 """Completions decoded at once by our own sampler; a bound on memory that no tiny run reaches."""
@@ -197,6 +197,11 @@ def _base(
             dtype=config.policy.dtype,
         )
         return policy, None
+    kept = run.path / "base"
+    if kept.exists() and damage(kept) is None:
+        # A resumed run keeps its own base: it needs no cache and cannot get another one.
+        reference = load_reference(kept, device)
+        return reference.policy, reference.proof
     reference = get_reference(
         config.reference,
         targets=targets,
@@ -211,8 +216,7 @@ def _base(
         view=view,
         on_event=run.event,
     )
-    if not (run.path / "base").exists():
-        save_policy(reference.policy, run.path / "base")
+    store_reference(reference.policy, reference.info, kept)
     run.event("base_proved", **reference.proof.summary())
     return reference.policy, reference.proof
 
@@ -319,7 +323,7 @@ def _optimise(
         seed=stream.child("trainer").seed32,
         rollout=rollout,
         reward=reward,
-        hooks=Hooks(session.after_step, session.after_log, session.after_save),
+        hooks=Hooks(session.before_step, session.after_step, session.after_log, session.after_save),
     )
     view.start(config.training.max_steps, config.name)
     with StopRequest() as stop:

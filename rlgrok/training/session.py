@@ -64,11 +64,14 @@ class Session:
         return result
 
     def start(self, step: int) -> None:
-        """Note the time; at step 0 also log the untrained policy, so that every curve has its first point."""
+        """At step 0, log the untrained policy, so that every curve has its first point."""
         if step == 0:
             self.evaluate(0)
             self.run.metrics.log(0, dict(self.latest))
             self.view.update(0, {"phase": self.schedule.phase.value, **self.latest})
+
+    def before_step(self) -> None:
+        """Start the step's clock: evaluation, logging and saving of the step before are not in it."""
         self._step_started = time.perf_counter()
 
     def after_step(self, step: int) -> bool:
@@ -106,7 +109,6 @@ class Session:
             self.stopped_early = "interrupted"
         elif is_evaluated and self._is_solved():
             self.stopped_early = "solved"
-        self._step_started = time.perf_counter()
         return self.stopped_early is not None
 
     def after_log(self, step: int, logs: Mapping[str, float]) -> None:

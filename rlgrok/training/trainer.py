@@ -36,6 +36,8 @@ from trl import GRPOConfig, GRPOTrainer
 class Hooks:
     """What the orchestrator does around the trainer's steps. Steps are counted from 1."""
 
+    before_step: Callable[[], None]
+    """Called before a step's completions are drawn."""
     after_step: Callable[[int], bool]
     """Called when a step's update is done; returns True to save and stop."""
     after_log: Callable[[int, Mapping[str, float]], None]
@@ -50,6 +52,9 @@ class _HookCallback(TrainerCallback):
     def __init__(self, hooks: Hooks, seed: int) -> None:
         self._hooks = hooks
         self._seed = seed
+
+    def on_step_begin(self, args, state, control, **kwargs) -> None:  # noqa: ANN001, ANN003
+        self._hooks.before_step()
 
     def on_step_end(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ANN202 - library's signature
         if self._hooks.after_step(state.global_step):

@@ -1,0 +1,304 @@
+"""Seconds a training step and where they go: our rollouts against the trainer's own generation and a bare loop.
+
+    python benchmarks/training.py [--steps 8] [--rounds 3] [--out benchmarks/results/training.json]
+
+Three ways of doing the same step (the default experiment's: 16 prompts x 32 completions of the tiny policy) take turns in
+one process, so that a machine whose speed drifts is fair to all of them:
+
+* `toolkit`: TRL's trainer with our sampler behind `rollout_func`, our verifier and schedule. What `toolkit rl train` runs.
+* `trl`: the same trainer with its own generation.
+* `bare`: no trainer at all; the same sampler, verdicts and loss in a loop of thirty lines.
+
+Prints a table and writes JSON. Ratios are of medians over rounds; single absolute times say little on a shared machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cli.hydra_app import TRAIN
+from cli.schema import checked
+from rlgrok.config import TrainConfig
+from rlgrok.delta import SCOPES
+from rlgrok.policy import Policy, build_tiny_policy, quiet_libraries
+from rlgrok.sampling import sample_tokens
+from rlgrok.tokenizer import decisive_token_ids
+from rlgrok.training.replay import ReplayStore
+from rlgrok.training.rollouts import RewardFunction, RolloutFunction, Sampling, StepRecord
+from rlgrok.training.schedule import Schedule
+from rlgrok.training.trainer import Hooks, build_trainer
+from rlgrok.training.verification import Verifier
+from rlgrok.types import DataSet, PromptStyle
+from runtime.seeding import Stream
+
+WARM_UP = 2
+"""Steps of each part that are not counted: first allocations, first judgements."""
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=8, help="counted steps a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/training.json"))
+    arguments = parser.parse_args()
+    quiet_libraries()
+    config = default_config()
+    torch.set_num_threads(config.training.threads or 1)
+    data = SCOPES[config.data.scope].build(
+        families=config.data.families,
+        colors=config.data.colors.value,
+        lengths=config.data.lengths,
+        heldout_share=config.data.heldout_share,
+        tests=config.data.tests,
+        seed=0,
+    )
+    ways: dict[str, Callable[..., list[dict[str, float]]]] = {
+        "toolkit": through_trainer,
+        "trl": through_trainer,
+        "bare": bare_loop,
+    }
+    steps: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    for number in range(arguments.rounds):
+        for way, run in ways.items():
+            steps[way] += run(config, data, way=way, num_steps=arguments.steps, seed=number)
+    table = {way: medians(found) for way, found in steps.items()}
+    report(table)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    result = {
+        "completions_per_step": per_step(config),
+        "threads": torch.get_num_threads(),
+        "median": table,
+    }
+    arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def default_config() -> TrainConfig:
+    """The default experiment, as `toolkit rl train` composes it."""
+    from hydra import compose, initialize_config_module
+
+    TRAIN.register()
+    with initialize_config_module("conf", version_base="1.3"):
+        return checked(TrainConfig, compose(TRAIN.config_name))
+
+
+def per_step(config: TrainConfig) -> int:
+    """Completions of a step."""
+    return config.training.prompts_per_step * config.training.group_size
+
+
+def fresh_policy(config: TrainConfig, seed: int) -> Policy:
+    """An untrained policy: it fills every completion to the limit, the longest step there is."""
+    return build_tiny_policy(
+        hidden_size=config.reference.hidden_size,
+        num_layers=config.reference.num_layers,
+        num_heads=config.reference.num_heads,
+        max_positions=16 + config.policy.max_new_tokens,
+        seed=seed,
+    )
+
+
+def through_trainer(
+    config: TrainConfig, data: DataSet, *, way: str, num_steps: int, seed: int
+) -> list[dict[str, float]]:
+    """Steps of TRL's trainer, with our rollouts or its own."""
+    scope = SCOPES[config.data.scope]
+    policy = fresh_policy(config, seed)
+    record = StepRecord(group_size=config.training.group_size)
+    verifier = Verifier(scope, {problem.id: problem for problem in data.train})
+    prompts = [scope.render_prompt(problem, PromptStyle.COMPACT) for problem in data.train]
+    ids = [problem.id for problem in data.train]
+    shared: dict[str, Any] = {
+        "tokenizer": policy.tokenizer,
+        "end_ids": policy.end_token_ids(),
+        "verifier": verifier,
+        "record": record,
+    }
+    rollout = RolloutFunction(
+        problem_ids=dict(zip(prompts, ids, strict=True)),
+        encode=policy.encode_prompt,
+        sampling=sampling(config),
+        stream=Stream(seed, "rollouts"),
+        replay=ReplayStore(config.replay.capacity),
+        per_group=config.replay.per_group,
+        decisive_ids=decisive_token_ids(policy.tokenizer),
+        **shared,
+    )
+    reward = RewardFunction(
+        schedule=Schedule(config.schedule),
+        group_size=config.training.group_size,
+        balanced=False,
+        **shared,
+    )
+    times: list[dict[str, float]] = []
+    started = [0.0]
+
+    def after_step(step: int) -> bool:
+        total = time.perf_counter() - started[0]
+        generate = record.generate_s if way == "toolkit" else 0.0
+        times.append({"total": total, "generate": generate, "judge": record.judge_s})
+        return False
+
+    def before_step() -> None:
+        started[0] = time.perf_counter()
+
+    config.training.max_steps = WARM_UP + num_steps
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = build_trainer(
+            policy=policy,
+            prompts=prompts,
+            problem_ids=ids,
+            order=order(config, len(prompts), WARM_UP + num_steps),
+            training=config.training,
+            optimizer=config.optimizer,
+            entropy=config.entropy,
+            max_new_tokens=config.policy.max_new_tokens,
+            bfloat16=False,
+            checkpoint_every=10_000,
+            output_dir=Path(scratch),
+            seed=seed,
+            rollout=rollout if way == "toolkit" else None,
+            reward=reward,
+            hooks=Hooks(before_step, after_step, lambda step, logs: None, lambda step, path: None),
+        )
+        trainer.train()
+    return times[WARM_UP:]
+
+
+def bare_loop(
+    config: TrainConfig, data: DataSet, *, way: str, num_steps: int, seed: int
+) -> list[dict[str, float]]:
+    """The same generation, verdicts and loss without any trainer: what a step must cost at least."""
+    del way
+    scope = SCOPES[config.data.scope]
+    policy = fresh_policy(config, seed)
+    model, tokenizer, size = policy.model, policy.tokenizer, config.training.group_size
+    verifier = Verifier(scope, {problem.id: problem for problem in data.train})
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.optimizer.learning_rate)
+    indices = order(config, len(data.train), WARM_UP + num_steps)
+    times = []
+    for step in range(WARM_UP + num_steps):
+        started = time.perf_counter()
+        problems = [
+            data.train[index]
+            for index in indices[
+                step * config.training.prompts_per_step : (step + 1)
+                * config.training.prompts_per_step
+            ]
+        ]
+        prompt_ids = [
+            policy.encode_prompt(scope.render_prompt(problem, PromptStyle.COMPACT))
+            for problem in problems
+        ]
+        sampled = sample_tokens(
+            model,
+            prompt_ids,
+            num_per_prompt=size,
+            max_new_tokens=config.policy.max_new_tokens,
+            end_ids=policy.end_token_ids(),
+            pad_id=tokenizer.pad_token_id,
+            seed=step,
+            batch_size=2048,
+        )
+        generated = time.perf_counter()
+        texts = tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
+        rewards = torch.tensor(
+            [
+                verifier._verdict(problems[index // size].id, text, exhaustive=False).pass_rate
+                for index, text in enumerate(texts)
+            ]
+        )
+        judged = time.perf_counter()
+        update(model, optimizer, prompt_ids, sampled.token_ids, rewards, size)
+        times.append(
+            {
+                "total": time.perf_counter() - started,
+                "generate": generated - started,
+                "judge": judged - generated,
+            }
+        )
+    return times[WARM_UP:]
+
+
+def update(
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    prompt_ids: list[list[int]],
+    completion_ids: list[list[int]],
+    rewards: torch.Tensor,
+    size: int,
+) -> None:
+    """One GRPO update with an entropy bonus, in the fewest tensor operations."""
+    groups = rewards.view(-1, size)
+    advantages = (
+        (groups - groups.mean(1, keepdim=True)) / (groups.std(1, keepdim=True) + 1e-4)
+    ).flatten()
+    start = len(prompt_ids[0])
+    width = max(len(row) for row in completion_ids)
+    ids = torch.zeros((len(completion_ids), start + width), dtype=torch.long)
+    mask = torch.zeros((len(completion_ids), width))
+    for index, row in enumerate(completion_ids):
+        ids[index, :start] = torch.tensor(prompt_ids[index // size])
+        ids[index, start : start + len(row)] = torch.tensor(row)
+        mask[index, : len(row)] = 1.0
+    logits = model(input_ids=ids, use_cache=False, logits_to_keep=width + 1).logits[:, :-1]
+    logprobs = torch.log_softmax(logits, dim=-1)
+    chosen = logprobs.gather(-1, ids[:, start:, None]).squeeze(-1)
+    entropy = -(logprobs.exp() * logprobs).sum(-1)
+    ratio = torch.exp(chosen - chosen.detach())
+    loss = -((ratio * advantages[:, None] + 0.05 * entropy) * mask).sum() / mask.sum()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def sampling(config: TrainConfig) -> Sampling:
+    """The sampler's settings of a config."""
+    return Sampling(
+        group_size=config.training.group_size,
+        max_new_tokens=config.policy.max_new_tokens,
+        temperature=config.training.temperature,
+        top_p=config.training.top_p,
+        batch_size=2048,
+    )
+
+
+def order(config: TrainConfig, num_problems: int, num_steps: int) -> list[int]:
+    """A plain round of the problems."""
+    return [index % num_problems for index in range(num_steps * config.training.prompts_per_step)]
+
+
+def medians(steps: list[dict[str, float]]) -> dict[str, float]:
+    """Median seconds of every part; `update` is what generation and judging leave."""
+    for step in steps:
+        step["update"] = step["total"] - step["generate"] - step["judge"]
+    return {name: statistics.median(step[name] for step in steps) for name in steps[0]}
+
+
+def report(table: dict[str, dict[str, float]]) -> None:
+    """Print the table. TRL's own generation cannot be told apart from its update."""
+    base = table["bare"]["total"]
+    print(f"{'':10}{'s/step':>9}{'x bare':>9}{'generate':>10}{'judge':>8}{'update':>8}")
+    for way, row in table.items():
+        parts = [f"{row[name] / row['total']:.0%}" for name in ("generate", "judge", "update")]
+        if way == "trl":
+            parts[0], parts[2] = "-", "-"
+        print(
+            f"{way:10}{row['total']:9.3f}{row['total'] / base:9.2f}{parts[0]:>10}{parts[1]:>8}{parts[2]:>8}"
+        )
+
+
+if __name__ == "__main__":
+    main()
