@@ -181,7 +181,7 @@ class TrainingConfig:
     max_steps: int = setting(low=1)
     """Optimiser steps at most."""
     stop_full_pass: float | None = setting(low=0, high=1)
-    """Stop early once the running training full-pass and the last held-out exhaustive accuracy both reach this. None: never."""
+    """Stop once the running training full-pass and the held-out exhaustive accuracy both reach this. None: never."""
     prompts_per_step: int = setting(low=1)
     group_size: int = setting(low=2)
     """Completions per prompt, G."""

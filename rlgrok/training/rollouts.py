@@ -1,8 +1,8 @@
 """One step's rollouts: draw completions, judge them, replay stored successes, pay rewards, count.
 
 Two callables that the trainer calls in turn: `RolloutFunction` draws (and substitutes replayed completions),
-`RewardFunction` judges and pays. Neither knows the trainer's library; both share a `StepRecord` that the metrics are read from.
-With the trainer's own generation only the reward function runs, and nothing is replayed.
+`RewardFunction` judges and pays. Neither knows the trainer's library; both share a `StepRecord` that the metrics are
+read from. With the trainer's own generation only the reward function runs, and nothing is replayed.
 """
 
 from __future__ import annotations

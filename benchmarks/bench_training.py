@@ -1,11 +1,11 @@
 """Seconds a training step and where they go: our rollouts against the trainer's own generation and a bare loop.
 
-    python benchmarks/training.py [--steps 8] [--rounds 3] [--out benchmarks/results/training.json]
+    python benchmarks/bench_training.py [--steps 8] [--rounds 3] [--out benchmarks/results/training.json]
 
-Three ways of doing the same step (the default experiment's: 16 prompts x 32 completions of the tiny policy) take turns in
-one process, so that a machine whose speed drifts is fair to all of them:
+Three ways of doing the same step (the default experiment's: 16 prompts x 32 completions of the tiny policy) take turns
+in one process, so that a machine whose speed drifts is fair to all of them:
 
-* `toolkit`: TRL's trainer with our sampler behind `rollout_func`, our verifier and schedule. What `toolkit rl train` runs.
+* `toolkit`: TRL's trainer with our sampler behind `rollout_func`, our verifier and schedule, as in `toolkit rl train`.
 * `trl`: the same trainer with its own generation.
 * `bare`: no trainer at all; the same sampler, verdicts and loss in a loop of thirty lines.
 
