@@ -276,6 +276,12 @@ def compile_text(text: str) -> Tables:
     return _remembered_tables(text)
 
 
+def forget() -> None:
+    """Empty the memos of verdicts and compiled programs: for measurements."""
+    _remembered_verdict.cache_clear()
+    _remembered_tables.cache_clear()
+
+
 _prepared: OrderedDict[int, PreparedTests] = OrderedDict()
 
 

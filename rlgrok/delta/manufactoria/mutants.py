@@ -111,6 +111,7 @@ class Mutator:
         self.automaton = tables.automaton
         self._tables = tables
         self._has_empty = any(EMPTY in (edge.condition for edge in n.edges) for n in program.nodes)
+        self._singles: dict[Change, Automaton | None] = {}
         self._numbers = {node.name: index for index, node in enumerate(program.nodes)}
         self._numbers |= {END_NAME: ACCEPT, NONE_TARGET: REJECT}
         pullers = [node.name for node in program.nodes if node.kind in PULLER_COLORS]
@@ -120,6 +121,13 @@ class Mutator:
 
     def mutant(self, changes: Sequence[Change]) -> Automaton | None:
         """The automaton of the program with some edges changed; None if the limit on visits could matter."""
+        if len(changes) != 1:
+            return self._build(changes)
+        if changes[0] not in self._singles:
+            self._singles[changes[0]] = self._build(changes)
+        return self._singles[changes[0]]
+
+    def _build(self, changes: Sequence[Change]) -> Automaton | None:
         nodes = self.program.nodes
         routes = [(at, nodes[at].edges[index].condition, target) for at, index, target in changes]
         if self._has_empty:

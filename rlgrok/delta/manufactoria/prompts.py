@@ -135,14 +135,17 @@ PAINTER_GREEN name:
 _TERMINATION_ACCEPT = (
     "- A robot has to reach END to be accepted; any other end of its way is a rejection."
 )
-_TERMINATION_OUTPUT = "- A robot has to reach END with the right tape to be accepted; any other end of its way is a rejection."
+_TERMINATION_OUTPUT = (
+    "- A robot has to reach END with the right tape to be accepted; any other end of its way is a "
+    "rejection."
+)
 
 _CLOSING = """\
 - The answer is one fenced code block with the complete program.
 
 ## Example
 
-This program accepts a tape that is a single red symbol, and no other:
+Among tapes of red and blue symbols, this program accepts the single red symbol and nothing else:
 
 ```manufactoria
 START start:

@@ -110,6 +110,7 @@ class Tables:
             self._nexts.append(routes.get(NEXT, REJECT))
             self._paints.append(PAINTER_COLORS.get(node.kind, ""))
         self._start = numbers[START_NAME]
+        self._cut_endless_chains()
         self.automaton = self._build_automaton()
 
     def rerouted(self, routes: Iterable[tuple[int, str, int]]) -> Tables:
@@ -166,6 +167,19 @@ class Tables:
             return automaton.behaviour(alphabet, max_length)
         return bytes(self.accepts(tape) for tape in tapes(alphabet, max_length))
 
+    def _cut_endless_chains(self) -> None:
+        """Send START and painters that lead round in circles to NONE: the limit would reject them much later."""
+        settled = [routes is not None for routes in self._pulls]
+        for node in range(len(settled)):
+            chain = []
+            while node >= 0 and not settled[node]:
+                settled[node] = True
+                chain.append(node)
+                node = self._nexts[node]
+            if node in chain:  # a circle that this very walk has closed
+                for member in chain[chain.index(node) :]:
+                    self._nexts[member] = REJECT
+
     def _build_automaton(self) -> Automaton | None:
         """The table, or None when a painter can be followed by a puller (acceptance then depends on what it paints)."""
         if len(self._nexts) > _MAX_AUTOMATON_NODES:
@@ -182,18 +196,12 @@ class Tables:
         accepting[index[ACCEPT]] = 1
         longest = 1
         for puller in pullers:
-            routes = self._pulls[puller] or {}
             for symbol in SYMBOLS:
-                target = routes.get(symbol, self._empties[puller])
-                if target in index and (
-                    symbol in routes or target < 0
-                ):  # nothing to pass on the way
-                    moves.append(index[target])
-                    continue
-                state, visits = self._settle(puller, symbol)
+                state, visits = self._quick(puller, symbol) or self._settle(puller, symbol)
                 moves.append(index[state])
                 longest = max(longest, visits)
-            state, visits = self._settle(puller, EMPTY)
+            end = self._empties[puller]
+            state, visits = (end, 1) if end < 0 else self._settle(puller, EMPTY)
             accepting[index[puller]] = state == ACCEPT
             longest = max(longest, visits)
         moves += [index[ACCEPT]] * _WIDTH + [index[REJECT]] * _WIDTH
@@ -202,6 +210,19 @@ class Tables:
         if max_length < 0:
             return None
         return Automaton(index[start], tuple(moves), bytes(accepting), max_length)
+
+    def _quick(self, puller: int, symbol: str) -> tuple[int, int] | None:
+        """What `_settle` finds, for the common cases: taken by this puller or the one behind its `[EMPTY]` route."""
+        routes, empty, pulls = self._pulls[puller], self._empties[puller], self._pulls
+        visits = 1
+        if routes is None or symbol not in routes:
+            routes = pulls[empty] if empty >= 0 else None
+            visits = 2
+        target = empty if routes is None else routes.get(symbol, 0)
+        settled = target < 0 or (
+            routes is not None and symbol in routes and pulls[target] is not None
+        )
+        return (target, visits) if settled else None
 
     def _settle(self, puller: int, symbol: str) -> tuple[int, int]:
         """Where a puller leads on a front symbol (or `EMPTY`): a puller after consuming it, accept or reject.
@@ -222,12 +243,10 @@ class Tables:
         return (current, visits) if current < 0 else (REJECT, visits)
 
     def _pass(self, node: int) -> tuple[int, int]:
-        """Follow START and painters to a puller, accept or reject, and count them; an endless loop rejects."""
+        """Follow START and painters to a puller, accept or reject, and count them."""
         visits = 0
         while node >= 0 and self._pulls[node] is None:
             visits += 1
-            if visits > len(self._nexts):
-                return REJECT, visits
             node = self._nexts[node]
         return node, visits
 

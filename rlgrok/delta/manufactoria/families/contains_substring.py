@@ -90,7 +90,7 @@ def _overlap(sequence: str, read: str) -> int:
 
 
 def _disordered(sequence: str) -> str:
-    """The sequence backwards, or with its first two symbols swapped if that changes nothing; itself if all are equal."""
+    """The sequence backwards, or its first two symbols swapped where that changes nothing; itself if all are equal."""
     if len(set(sequence)) == 1:
         return sequence
     backwards = sequence[::-1]
