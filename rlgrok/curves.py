@@ -80,7 +80,7 @@ def read_curves(
     return Curves(
         series={name: _series(values) for name, values in points.items()},
         changes=tuple(
-            PhaseChange(int(event["step"]), event["old"], event["new"], event.get("reason", ""))
+            PhaseChange(_first_step(event), event["old"], event["new"], event.get("reason", ""))
             for event in events
             if event.get("kind") == "phase_changed"
         ),
@@ -119,6 +119,11 @@ def centred_mean(values: Sequence[float] | np.ndarray, window: int) -> np.ndarra
     places, half = np.arange(len(array)), window // 2
     starts, ends = np.maximum(0, places - half), np.minimum(len(array), places + half + 1)
     return (total[ends] - total[starts]) / (ends - starts)
+
+
+def _first_step(event: Mapping[str, Any]) -> int:
+    """An event is dated by the step after which it happened; the new reward is first paid at `first_step`."""
+    return int(event.get("first_step", event["step"]))
 
 
 def _series(points: Mapping[int, float]) -> Series:

@@ -26,6 +26,8 @@ INK, SOFT, FAINT = "#24292f", "#6e7681", "#d0d7de"
 DPI = 160
 SMOOTHING = 5
 """Steps in the centred mean drawn through noisy per-step metrics; the raw values stay visible behind it."""
+MAX_MAP_TICKS = 13
+"""Labels along the steps of the problem map; more would touch each other from step 100 on."""
 STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -78,7 +80,7 @@ def training_curve(
         axes.set_ylabel("accuracy, reward")
         if transition and transition.get("transition_step") is not None:
             _mark_transition(axes, transition)
-        _mark_changes([axes], curves.changes, height=0.25)
+        _mark_changes([axes], curves.changes, height=0.09)
         _headline(figure, title, base)
         _legend(figure, axes)
     return output.getvalue()
@@ -116,7 +118,7 @@ def diagnostics(curves: Curves, *, title: str) -> bytes:
             axes.set_title(heading, fontsize=10.5, fontweight="normal", color=SOFT)
             axes.set_ylim(bottom=0.0)
             if len(lines) > 1 and axes.lines:
-                axes.legend(loc="best")
+                axes.legend(loc="best", frameon=True, framealpha=0.9, edgecolor="none")
             if "zero_variance_share" in lines:
                 _share_axis(axes)
         _step_axis(grid[-1], curves)
@@ -161,8 +163,8 @@ def problem_map(curves: Curves, *, title: str) -> bytes:
             image = _map_colors(curves, rows, steps)
             axes.imshow(image, aspect="auto", interpolation="nearest")
         axes.set_yticks(range(len(rows)), [row.rsplit(":", 1)[-1] for row in rows], fontsize=9)
-        shown = np.unique(np.linspace(0, len(steps) - 1, min(13, len(steps))).round().astype(int))
-        axes.set_xticks(shown, [str(steps[index]) for index in shown])
+        shown = range(0, len(steps), max(1, -(-len(steps) // MAX_MAP_TICKS)))
+        axes.set_xticks(list(shown), [str(steps[index]) for index in shown])
         axes.grid(False)
         axes.tick_params(length=0)
         axes.set_xlabel("optimiser step")

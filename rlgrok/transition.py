@@ -200,7 +200,9 @@ def fit_ramps(steps: np.ndarray, rates: np.ndarray, counts: np.ndarray) -> Ramp:
 
 def _refusal(fit: Ramp, steps: np.ndarray, criterion: Criterion) -> str | None:
     """The first part of the criterion that the only curve of `fit` fails, in words; None when it meets all."""
-    start, end, before, after = (float(field[0]) for field in fit)
+    start, end = float(fit.start[0]), float(fit.end[0])
+    # Least squares may leave [0, 1] by a hair; adding 0.0 turns a negative zero into a plain one.
+    before, after = (float(np.clip(level[0], 0.0, 1.0)) + 0.0 for level in (fit.before, fit.after))
     plateau, climb = start - steps[0], end - start
     if after < criterion.high:
         flat = after - before < criterion.high - 2 * criterion.low

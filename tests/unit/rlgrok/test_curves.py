@@ -36,7 +36,14 @@ def test_phase_changes_and_greedy_rollouts() -> None:
         [],
         [
             {"kind": "checkpoint_saved", "step": 3},
-            {"kind": "phase_changed", "step": 7, "old": "dense", "new": "binary", "reason": "gate"},
+            {
+                "kind": "phase_changed",
+                "step": 6,
+                "first_step": 7,
+                "old": "dense",
+                "new": "binary",
+                "reason": "gate",
+            },
         ],
         [
             {"problem_id": "a", "step": 0, "full_pass": False},
