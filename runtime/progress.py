@@ -37,6 +37,7 @@ _NOTE_STYLES = {
     "phase": "magenta",
     "phase_changed": "magenta",
 }
+_BAR_STYLES = {"complete_style": "cyan", "finished_style": "green", "pulse_style": "cyan"}
 _VALUE_WIDTH = 10
 _NARROW = 72  # columns; below it the values stand in one column
 
@@ -303,7 +304,7 @@ class RichTrainingView(SilentView):
         row.add_column(no_wrap=True, justify="right")
         row.add_row(
             Text(f"step {state.step}/{state.total_steps}"),
-            ProgressBar(total=state.total_steps, completed=state.step),
+            ProgressBar(total=state.total_steps, completed=state.step, **_BAR_STYLES),
             Text(
                 f"{format_duration(state.elapsed_s())} gone, {format_duration(state.left_s())} left",
                 style="dim",
@@ -353,7 +354,9 @@ class RichTrainingView(SilentView):
         row = Table.grid(padding=(0, 1), expand=True)
         row.add_column(no_wrap=True)
         row.add_column(ratio=1)
-        bar = ProgressBar(total=task.total, completed=task.done, pulse=task.total is None)
+        bar = ProgressBar(
+            total=task.total, completed=task.done, pulse=task.total is None, **_BAR_STYLES
+        )
         row.add_row(Text(_task_text(task)), bar)
         return row
 

@@ -19,7 +19,7 @@ CURVE_KEY = "heldout_full_pass"
 LABELS = {
     "reward": "reward",
     "full_pass": "full pass, training",
-    "running_full_pass": "running mean",
+    "running_full_pass": "full pass, running",
     "heldout_full_pass": "held-out, tests",
     "heldout_exhaustive": "held-out, exhaustive",
     "zero_variance_share": "zero-variance groups",

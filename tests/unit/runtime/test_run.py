@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from runtime.errors import CheckpointError, ConfigError, StorageError
+from runtime.locks import OwnedLock
 from runtime.run import Run, config_differences
 from runtime.storage import read_jsonl
 
@@ -77,6 +78,27 @@ def test_a_run_that_is_still_being_made_is_not_joined(tmp_path):
     (first.path / "overrides.txt").unlink()
     (first.path / "events.jsonl").unlink()
     assert make_run(tmp_path / "demo").path.name == "demo-2"  # its lock is held
+
+
+def after_locking(monkeypatch, module, happens):
+    """Let something happen between the moment a lock is wanted and the moment it is had."""
+
+    class Slow(OwnedLock):
+        def acquire(self, timeout_s=0.0):
+            happens(self.path.parent)
+            return super().acquire(timeout_s)
+
+    monkeypatch.setattr(f"{module}.OwnedLock", Slow)
+
+
+def test_a_run_made_and_ended_while_we_waited_for_the_lock_is_seen(tmp_path, monkeypatch):
+    def another(folder):
+        if folder.name == "demo":
+            (folder / "manifest.json").write_text("theirs")
+
+    after_locking(monkeypatch, "runtime.run.claiming", another)
+    assert make_run(tmp_path / "demo").path.name == "demo-2"
+    assert (tmp_path / "demo" / "manifest.json").read_text() == "theirs"
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl", "report.html", "checkpoints"])
@@ -391,6 +413,18 @@ def test_resume_refuses_a_finished_run(tmp_path):
     run.finish("done")
     with pytest.raises(CheckpointError, match="the run is already finished"):
         Run.resume(run.path, config=CONFIG)
+
+
+def test_resume_sees_that_the_run_was_finished_while_it_waited_for_the_lock(tmp_path, monkeypatch):
+    path = interrupted_run(tmp_path / "demo")
+
+    def finish(folder):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"status": "done"}))
+
+    after_locking(monkeypatch, "runtime.run.folder", finish)
+    with pytest.raises(CheckpointError, match="the run is already finished"):
+        Run.resume(path, config=CONFIG)
 
 
 def test_resume_refuses_a_held_run(tmp_path):

@@ -99,6 +99,25 @@ def test_atomic_write_respects_the_umask(tmp_path):
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors have no names here")
+def test_content_reaches_the_disk_before_the_name_and_the_name_before_the_return(
+    tmp_path, monkeypatch
+):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+
+    def recorded_fsync(descriptor):
+        calls.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(os, "replace", lambda old, new: calls.append("rename") or replace(old, new))
+    atomic_write_text(tmp_path / "file", "x")
+    content, *rest = calls
+    assert content.parent == tmp_path and content.suffix == ".tmp"
+    assert rest == ["rename", tmp_path]
+
+
 def test_json_round_trip(tmp_path):
     atomic_write_json(tmp_path / "x.json", {"a": [1, None, "é"]})
     assert read_json(tmp_path / "x.json") == {"a": [1, None, "é"]}
@@ -363,7 +382,14 @@ def test_an_absent_folder_is_not_complete(tmp_path):
     assert not is_complete(tmp_path / "absent")
 
 
-@pytest.mark.parametrize("kill_at", range(12))
+def test_a_marker_left_in_the_staging_folder_is_made_anew(tmp_path):
+    staging = make_folder(tmp_path / "s")
+    (staging / MARKER).write_text('{"files": {"gone": {"bytes": 1, "sha256": ""}}}')
+    publish_directory(staging, tmp_path / "final")
+    assert damage(tmp_path / "final") is None
+
+
+@pytest.mark.parametrize("kill_at", range(18))
 def test_a_kill_while_publishing_never_leaves_a_half_folder(tmp_path, monkeypatch, kill_at):
     final = tmp_path / "final"
     publish_directory(make_folder(tmp_path / "s1", "old"), final)
@@ -379,7 +405,7 @@ def test_a_kill_while_publishing_never_leaves_a_half_folder(tmp_path, monkeypatc
         return call
 
     with monkeypatch.context() as patched:
-        for name in ("fsync", "rename", "write"):
+        for name in ("fsync", "rename", "write", "unlink", "rmdir"):
             patched.setattr(os, name, counted(getattr(os, name)))
         try:
             publish_directory(staging, final)

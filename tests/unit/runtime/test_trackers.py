@@ -6,6 +6,7 @@ import builtins
 import importlib
 import importlib.util
 import json
+import shutil
 import time
 
 import pytest
@@ -108,18 +109,27 @@ def test_a_closed_tensorboard_is_a_tracker_error(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """One database for most tests: making its tables takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'shared.db'}"
+def empty_database(tmp_path_factory):
+    """A database with MLflow's tables, made once: it takes seconds."""
+    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    mlflow_client(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def database(empty_database, tmp_path):
+    """The URI of a database of the test's own, where the tracker would make one."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 
 def mlflow_client(uri):
     return importlib.import_module("mlflow.tracking").MlflowClient(tracking_uri=uri)
 
 
-def mlflow_run(uri, project):
+def mlflow_run(uri):
     client = mlflow_client(uri)
-    experiment = client.get_experiment_by_name(project)
+    experiment = client.get_experiment_by_name("proj")
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 1
     return client, runs[0]
@@ -130,13 +140,13 @@ def history(client, run, key):
 
 
 @MLFLOW_WARNINGS
-def test_mlflow_reads_metrics_parameters_and_status_back(tmp_path):
+def test_mlflow_reads_metrics_parameters_and_status_back(tmp_path, database):
     tracker = open_tracker("mlflow", tmp_path)
     tracker.log(1, {"reward": 0.25, "pass/full": 1.0})
     tracker.log(2, {"reward": 0.5})
     tracker.flush()
     tracker.close("done")
-    client, run = mlflow_run(f"sqlite:///{tmp_path / 'mlflow.db'}", "proj")
+    client, run = mlflow_run(database)
     assert history(client, run, "reward") == [(1, 0.25), (2, 0.5)]
     assert history(client, run, "pass/full") == [(1, 1.0)]
     assert run.data.params == {
@@ -151,20 +161,20 @@ def test_mlflow_reads_metrics_parameters_and_status_back(tmp_path):
 @MLFLOW_WARNINGS
 @pytest.mark.parametrize(("status", "word"), [("interrupted", "KILLED"), ("failed", "FAILED")])
 def test_mlflow_says_how_a_run_ended(tmp_path, database, status, word):
-    open_tracker("mlflow", tmp_path, uri=database, project=status).close(status)
-    assert mlflow_run(database, status)[1].info.status == word
+    open_tracker("mlflow", tmp_path).close(status)
+    assert mlflow_run(database)[1].info.status == word
 
 
 @MLFLOW_WARNINGS
 def test_mlflow_continues_a_resumed_run_without_doubles(tmp_path, database):
-    tracker = open_tracker("mlflow", tmp_path, uri=database, project="resumed")
+    tracker = open_tracker("mlflow", tmp_path)
     for step in (1, 2, 3):
         tracker.log(step, {"reward": float(step)})
     tracker.close("interrupted")
-    tracker = open_tracker("mlflow", tmp_path, uri=database, project="resumed", resume_step=1)
+    tracker = open_tracker("mlflow", tmp_path, resume_step=1)
     for step in (2, 3, 4):
         tracker.log(step, {"reward": float(step), "new": 0.0})
-    client, run = mlflow_run(database, "resumed")
+    client, run = mlflow_run(database)
     assert run.info.status == "RUNNING"
     assert history(client, run, "reward") == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
     assert history(client, run, "new") == [(2, 0.0), (3, 0.0), (4, 0.0)]
@@ -180,7 +190,7 @@ def test_mlflow_that_refuses_to_start_is_a_config_error(tmp_path):
 @MLFLOW_WARNINGS
 def test_mlflow_that_fails_later_is_dropped_and_the_record_goes_on(tmp_path, database):
     told = []
-    tracker = open_tracker("mlflow", tmp_path, uri=database, project="late")
+    tracker = open_tracker("mlflow", tmp_path)
     writer = MetricsWriter(
         tmp_path / "m.jsonl", [tracker], on_warning=lambda text, **_fields: told.append(text)
     )
