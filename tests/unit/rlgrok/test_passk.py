@@ -8,7 +8,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -62,6 +62,7 @@ def test_keeps_its_precision_at_a_million_draws(c: int, k: int) -> None:
     assert 1 - value == pytest.approx(float(miss), rel=1e-9, abs=1e-15)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.data())
 def test_symmetric_in_successes_and_k_and_increasing_in_both(n: int, data: st.DataObject) -> None:
     c = data.draw(st.integers(1, n))
