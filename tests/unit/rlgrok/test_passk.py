@@ -177,7 +177,9 @@ def test_pooled_lower_mirrors_the_upper() -> None:
 
 def test_mean_lower_of_solved_problems() -> None:
     each = (0.05 / 14) ** (1 / 64)
-    assert passk.mean_lower([64] * 14, [64] * 14, 8) == pytest.approx(1 - (1 - each) ** 8, rel=1e-12)
+    assert passk.mean_lower([64] * 14, [64] * 14, 8) == pytest.approx(
+        1 - (1 - each) ** 8, rel=1e-12
+    )
     assert passk.mean_lower([64] * 14, [64] * 14, 1) == passk.pooled_lower([64] * 14, [64] * 14)
     # problems solved four times in five are certain to be solved within 64 draws
     assert passk.mean_lower([400] * 14, [512] * 14, 64) > 0.999
