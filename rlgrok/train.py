@@ -15,6 +15,7 @@ import torch
 
 from rlgrok.artefacts import FINAL_ROLLOUTS, ROLLOUTS
 from rlgrok.config import DenseReward, TrainConfig
+from rlgrok.curves import find_transition, read_curves
 from rlgrok.delta import SCOPES
 from rlgrok.evaluate import evaluate_policies, runs_root
 from rlgrok.policy import Policy, load_policy, load_weights, quiet_libraries, save_policy
@@ -31,7 +32,6 @@ from rlgrok.training.schedule import Schedule
 from rlgrok.training.session import Limits, Session
 from rlgrok.training.trainer import Hooks, build_trainer
 from rlgrok.training.verification import Verifier
-from rlgrok.transition import Transition, detect
 from rlgrok.types import DataSet, Problem, Scope
 from runtime.devices import DeviceClaim
 from runtime.metrics import make_trackers
@@ -365,7 +365,12 @@ def _conclude(
         draws_folder=runs_root(run.path) / "draws",
         rollouts=FINAL_ROLLOUTS,
     )
-    transition = _transition(run, len(data.heldout or data.train), config.seed)
+    run.metrics.flush()
+    transition = find_transition(
+        read_curves(read_jsonl(run.metrics_path)),
+        num_heldout=len(data.heldout or data.train),
+        seed=Stream(config.seed, "transition").seed,
+    )
     change = session.schedule.change
     summary = {
         **measured,
@@ -399,20 +404,4 @@ def _reload_base(config: TrainConfig, run: Run, policy: Policy) -> Policy:
         prompt=config.policy.prompt,
         device=str(policy.device),
         dtype=config.policy.dtype,
-    )
-
-
-def _transition(run: Run, num_problems: int, seed: int) -> Transition:
-    """The transition in the held-out curve, under the exhaustive verdict where there is one."""
-    run.metrics.flush()
-    curve = [
-        (line["step"], line.get("heldout_exhaustive", line["heldout_full_pass"]))
-        for line in read_jsonl(run.metrics_path)
-        if "heldout_full_pass" in line
-    ]
-    return detect(
-        [step for step, _ in curve],
-        [round(share * num_problems) for _, share in curve],
-        num_problems,
-        seed=Stream(seed, "transition").seed,
     )
