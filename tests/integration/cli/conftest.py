@@ -61,7 +61,7 @@ class Toolkit:
         )
 
     def finish(self, process: subprocess.Popen[str]) -> Result:
-        out, err = process.communicate(timeout=170)
+        out, err = process.communicate(timeout=580)
         listed = self.folder / ".modules"
         modules = set(listed.read_text().split()) if listed.exists() else set()
         return Result(process.returncode, out, err, modules)

@@ -116,7 +116,8 @@ def test_the_script_works_in_a_real_bash(tmp_path: Path) -> None:
     ).stdout
     drive = (
         f"{script}\nfunction=$(complete -p toolkit | grep -o '_[a-z_]*completion')\n"
-        'COMP_WORDS=(toolkit rl train schedule = st); COMP_CWORD=5\n"$function" toolkit; printf "%s\\n" "${COMPREPLY[@]}"'
+        "COMP_WORDS=(toolkit rl train schedule = st); COMP_CWORD=5\n"
+        '"$function" toolkit; printf "%s\\n" "${COMPREPLY[@]}"'
     )
     done = subprocess.run(
         ["bash", "-c", drive],

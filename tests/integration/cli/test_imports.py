@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # whole training runs, on a machine that may be busy
+
 HEAVY = {
     "torch",
     "jax",

@@ -10,6 +10,8 @@ import pytest
 
 from runtime.run import Run
 
+pytestmark = pytest.mark.timeout(600)  # whole training runs, on a machine that may be busy
+
 DEBUG = ("debug=tiny", "training.max_steps=4")
 
 
