@@ -88,7 +88,7 @@ def describe(
     code, hint = row
     if code == BUG:
         saved = save_traceback(error, folder)
-        return Failure(_message(error), BUG, hint, saved)
+        return Failure(_message(error), BUG, getattr(error, "hint", None) or hint, saved)
     if code == INTERRUPTED:
         return Failure("interrupted", INTERRUPTED)
     if type(error).__module__.startswith(("hydra.", "omegaconf.")):
