@@ -16,7 +16,7 @@ from rlgrok.delta.manufactoria.mutants import Change, Mutator, wrong_targets
 from rlgrok.delta.manufactoria.tables import SYMBOLS, Automaton, encode
 from runtime.seeding import Stream
 
-_MAX_REPEATS = 4
+_MAX_REPEATS = 6  # a wrong edge can undo itself on every second repeat: three odd ones are needed
 _TAIL = 5
 
 

@@ -7,9 +7,16 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from rlgrok.delta.manufactoria.dsl import PULLER_COLORS, Edge, Kind, Node, Program
+
+# The same examples on every run, and no clock: two busy cores make any deadline a matter of luck.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 PLAIN = Path(__file__).parents[5] / "benchmarks" / "plain_manufactoria.py"
 INNER_KINDS = [kind for kind in Kind if kind not in (Kind.START, Kind.END)]
