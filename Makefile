@@ -13,6 +13,8 @@ WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Errors only: the build backend warns about every editable installation.
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 STAMP := $(VENV)/.setup-complete
 CHOICES := $(VENV)/.setup-choices
 CHOSEN := $(PYTHON) | $(TORCH_SPEC) | $(TORCH_INDEX) | $(EXTRAS)
@@ -34,9 +36,11 @@ $(STAMP): pyproject.toml requirements/constraints.txt $(CHOICES)
 	@want=$$($(PYTHON) -c 'import sys; print(sys.version_info[:2])'); \
 	 have=$$($(BIN)/python -c 'import sys; print(sys.version_info[:2])' 2>/dev/null || echo none); \
 	 if [ "$$want" != "$$have" ]; then $(PYTHON) -m venv --clear $(VENV); printf '%s\n' '$(CHOSEN)' > $(CHOICES); fi
-	$(BIN)/python -m pip install --quiet -c requirements/constraints.txt pip setuptools
-	$(BIN)/python -m pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) '$(TORCH_SPEC)'
-	$(BIN)/python -m pip install --quiet -c requirements/constraints.txt -e '.[$(EXTRAS)]'
+	@echo "setup: $(TORCH_SPEC) and the versions of requirements/constraints.txt into $(VENV); a few minutes the first time"
+	@$(PIP) -c requirements/constraints.txt pip setuptools
+	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) '$(TORCH_SPEC)'
+	@$(PIP) -c requirements/constraints.txt -e '.[$(EXTRAS)]'
+	@echo "setup: done, $$($(BIN)/toolkit --version)"
 	@touch $@
 
 demo: setup ## The default training, its evaluation and a report (about ten minutes on a laptop)
