@@ -46,5 +46,6 @@ def binary_reward(verdict: Verdict, *, is_truncated: bool) -> float:
 def _refuse_infrastructure(verdict: Verdict) -> None:
     if verdict.status is Status.INFRASTRUCTURE_ERROR:
         raise InfrastructureError(
-            "a verdict of the failing verifier is never a reward", got=verdict.message or "no message"
+            "a verdict of the failing verifier is never a reward",
+            got=verdict.message or "no message",
         )

@@ -122,7 +122,9 @@ class Verdict:
         if not self.num_accepting or not num_rejecting:
             return self.pass_rate
         rejecting_passed = self.num_passed - self.num_accepting_passed
-        return 0.5 * (self.num_accepting_passed / self.num_accepting + rejecting_passed / num_rejecting)
+        return 0.5 * (
+            self.num_accepting_passed / self.num_accepting + rejecting_passed / num_rejecting
+        )
 
 
 @dataclass(frozen=True, slots=True)

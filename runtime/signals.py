@@ -1,7 +1,7 @@
 """A polite stop: the first Ctrl-C (or SIGTERM) asks, the second one insists.
 
-Used around loops that can save their state and end by themselves. Outside such a loop Python's own behaviour, an
-immediate KeyboardInterrupt, is the right one.
+Used around loops that can save their state and end by themselves. Outside such a loop Python's own
+behaviour, an immediate KeyboardInterrupt, is the right one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopRequest:
     """Context manager; `requested` turns True at the first signal, the second raises KeyboardInterrupt.
 
-    In a thread other than the main one signals cannot be caught: then it never turns True by itself.
+    In a thread other than the main one signals cannot be caught: then it never turns True by
+    itself.
     """
 
     def __init__(self) -> None:
