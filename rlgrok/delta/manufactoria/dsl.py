@@ -132,7 +132,7 @@ class _Line(NamedTuple):
     is_route: bool
     """Starts with four blanks or a tab, so it belongs to the node above, if there is one."""
     shown: str
-    """The stripped line in quotes, cut when it is very long."""
+    """The stripped line, cut when it is very long."""
     declaration: tuple[Kind, str, bool] | None
     """Kind, id and whether there is a colon."""
     puller_route: Edge | None
@@ -208,15 +208,14 @@ def _significant_lines(text: str) -> list[tuple[int, _Line]]:
 
 def _read_line(row: str) -> _Line:
     line = row.strip()
+    first = line[:1]  # routes start with a bracket or an N, and no node kind does
+    puller_route = _PULLER_ROUTE.fullmatch(line) if first == "[" else None
+    next_route = _NEXT_ROUTE.fullmatch(line) if first == "N" else None
     declaration = _DECLARATION.fullmatch(line)
-    puller_route = _PULLER_ROUTE.fullmatch(line)
-    next_route = _NEXT_ROUTE.fullmatch(line)
     return _Line(
-        is_code=bool(line) and line[0] != "#",
+        is_code=first not in ("", "#"),
         is_route=row.startswith(("    ", "\t")),
-        shown=repr(
-            line if len(line) <= _MAX_REMEMBERED_LINE else line[:_MAX_REMEMBERED_LINE] + "..."
-        ),
+        shown=line if len(line) <= _MAX_REMEMBERED_LINE else line[:_MAX_REMEMBERED_LINE] + "...",
         declaration=declaration and (Kind(declaration[1]), declaration[2], bool(declaration[3])),
         puller_route=puller_route and Edge(puller_route[1], puller_route[2]),
         next_route=next_route and Edge(NEXT, next_route[1]),
@@ -231,7 +230,7 @@ def _check_declaration(
 ) -> tuple[Kind, str]:
     """Checks 1 to 8 of section 1.5, in that order."""
     if line.declaration is None:
-        detail = f"invalid node declaration: {line.shown}"
+        detail = f"invalid node declaration: {line.shown!r}"
         raise ParseError(ParseCategory.INVALID_DECLARATION, number, detail)
     kind, name, has_colon = line.declaration
     if kind is Kind.END and has_colon:
@@ -253,11 +252,11 @@ def _check_route(kind: Kind, number: int, line: _Line) -> Edge:
         raise ParseError(ParseCategory.END_ROUTE, number, "END cannot have routes")
     if kind in PULLER_COLORS:
         if line.puller_route is None:
-            detail = f"invalid puller route: {line.shown}"
+            detail = f"invalid puller route: {line.shown!r}"
             raise ParseError(ParseCategory.INVALID_PULLER_ROUTE, number, detail)
         return line.puller_route
     if line.next_route is None:
-        detail = f"invalid NEXT route: {line.shown}"
+        detail = f"invalid NEXT route: {line.shown!r}"
         raise ParseError(ParseCategory.INVALID_NEXT_ROUTE, number, detail)
     return line.next_route
 

@@ -104,7 +104,7 @@ def solves(program: Program, problem: Problem) -> bool:
     if checks.family.label is None:
         every_tape = _every_tape(checks.alphabet, checks.max_length)
         short = all(_leaves_right_tape(checks, tables, tape) for tape in every_tape)
-        return short and all(is_passed(t, tables.simulate(t.input)) for t in checks.longer.tests)
+        return short and all(is_passed(t, tables.outcome(t.input)) for t in checks.longer.tests)
     if tables.behaviour(checks.alphabet, checks.max_length) != checks.target:
         return False
     return checks.longer.accepted_by(tables) == checks.longer.accepting
@@ -195,7 +195,7 @@ def _verify_outputs(checks: Checks, tables: Tables) -> Verdict:
             num_passed += 1
         elif not first:
             test = expected_test(checks.family, checks.problem.parameters, tape)
-            first = first_failure(test, tables.simulate(tape))
+            first = first_failure(test, tables.outcome(tape))
     num = checks.num_tests
     if num_passed == num:
         return Verdict(Status.PASSED, num, num, num, num)
@@ -210,7 +210,7 @@ def _verify_outputs(checks: Checks, tables: Tables) -> Verdict:
 
 def _leaves_right_tape(checks: Checks, tables: Tables, tape: str) -> bool:
     transform = checks.family.transform
-    return transform is not None and tables.simulate(tape) == transform(
+    return transform is not None and tables.outcome(tape) == transform(
         checks.problem.parameters, tape
     )
 

@@ -187,7 +187,7 @@ def verify_prepared(text: str, prepared: PreparedTests) -> Verdict:
     except ParseError as error:
         return unparsed_verdict(error, len(tests), prepared.num_accepting)
     if not prepared.is_acceptance:
-        finals = [tables.simulate(test.input) for test in tests]
+        finals = [tables.outcome(test.input) for test in tests]
         passed = [is_passed(test, final) for test, final in zip(tests, finals, strict=True)]
         return _verdict(tests, prepared.num_accepting, passed, finals)
     accepted = prepared.accepted_by(tables)

@@ -139,6 +139,13 @@ class Tables:
                 return automaton.accepts_codes(codes)
         return self.simulate(tape) is not None
 
+    def outcome(self, tape: str) -> str | None:
+        """What `simulate` gives, without running a program whose table already says that it rejects."""
+        automaton = self.automaton
+        if automaton is not None and len(tape) <= automaton.max_length and not self.accepts(tape):
+            return None
+        return self.simulate(tape)
+
     def simulate(self, tape: str) -> str | None:
         """The final tape of an accepted run, None for a rejected one."""
         pulls, empties, nexts, paints = self._pulls, self._empties, self._nexts, self._paints

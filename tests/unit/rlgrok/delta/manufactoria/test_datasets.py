@@ -58,7 +58,8 @@ def test_the_seed_decides_everything_and_nothing_else_does() -> None:
 
 
 def test_the_kind_of_tests_does_not_move_the_split() -> None:
-    assert ids(make(tests=TestSource.LADDER).heldout) == ids(make().heldout)
+    ladder = make(lengths=[2, 3], tests=TestSource.LADDER)
+    assert ids(ladder.heldout) == ids(make(lengths=[2, 3]).heldout)
 
 
 def test_max_problems_draws_before_the_split() -> None:
