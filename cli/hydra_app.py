@@ -202,6 +202,9 @@ def _report(outcomes: Sequence[job.Outcome], invocation: Invocation) -> int:
     for outcome in outcomes:
         if outcome.summary and not invocation.quiet:
             output.result(outcome.run or invocation.command, outcome.summary)
+            page = Path(outcome.run or "") / "report.html"
+            if page.is_file():
+                output.say(f"to look at: {page}")
         if outcome.error:
             command = invocation.command if invocation.command == "rl train" else None
             output.say_failure(errors.Failure(**outcome.error), run=outcome.run, command=command)
