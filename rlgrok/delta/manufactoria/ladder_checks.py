@@ -72,9 +72,9 @@ class Earnings:
 
     @property
     def is_monotone(self) -> bool:
-        """Each further right state earns more, and nothing degraded earns as much as the right program."""
-        rising = all(fewer < more for fewer, more in pairwise(self.shortened))
-        return rising and max(self.left_out) < 1.0 and self.miswired < 1.0
+        """No further right state costs anything, and nothing degraded earns as much as the right program."""
+        rising = all(fewer <= more for fewer, more in pairwise(self.shortened))
+        return rising and max((*self.shortened[:-1], *self.left_out, self.miswired)) < 1.0
 
 
 def earnings(problem: Problem) -> Earnings:

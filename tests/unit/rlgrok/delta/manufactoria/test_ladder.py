@@ -88,7 +88,7 @@ def test_the_benchmarks_own_tests_let_some_through(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", CONTAINS)
-def test_every_right_state_earns_and_nothing_degraded_earns_as_much(family: str) -> None:
+def test_no_right_state_costs_anything_and_nothing_degraded_earns_as_much(family: str) -> None:
     for problem in all_problems(family, [2, 3, 4]):
         found = earnings(problem)
         assert found.is_monotone, problem.id
@@ -135,8 +135,8 @@ def test_tests_have_the_promised_shape() -> None:
         assert "RBBRB"[:position] + other + "RBBRB"[position + 1 :] in rejecting
     path = OraclePath(oracle_program(problem), "RB")
     depths = [path.depth(tape) for tape in rejecting]
-    assert min(depths.count(depth) for depth in range(5)) >= 2
-    assert depths.count(4) > depths.count(3)
+    assert depths.count(4) > depths.count(3) > 0
+    assert min(depths) < 3
 
 
 def test_detours_fail_every_wrong_target_that_leads_back() -> None:
