@@ -141,7 +141,7 @@ def execute(
         error = _under_hydra(application, line, invocation, preset)
         outcomes = job.collect(invocation)
         if error is not None and not any(outcome.error for outcome in outcomes):
-            raise _translated(error, application, started=bool(outcomes)) from error
+            _raise(error, application, started=bool(outcomes))
     return _report(outcomes, invocation)
 
 
@@ -170,9 +170,9 @@ def _under_hydra(
     )
     try:
         bridge(getattr(tasks, application.task))()
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - sorted out by the caller
         if not line.runs:
-            raise _translated(error, application, started=False) from error
+            _raise(error, application, started=False)
         return error
     return None
 
@@ -184,16 +184,16 @@ def _folder(application: Application, line: Line, invocation: Invocation) -> lis
     return [] if wanted is None else [as_override(key, wanted)]
 
 
-def _translated(error: BaseException, application: Application, *, started: bool) -> BaseException:
+def _raise(error: BaseException, application: Application, *, started: bool) -> NoReturn:
+    """Raise what Hydra raised, as a `ConfigError` where it is about the config."""
     from cli.config_errors import explain
 
     library = type(error).__module__.partition(".")[0]
-    if library in {"hydra", "omegaconf"}:
-        return explain(error, application.keys())
-    if not started and isinstance(error, ValueError | TypeError | AssertionError | KeyError):
-        # Hydra checks some overrides with plain exceptions, `group=null` for one.
-        return explain(error, application.keys())
-    return error
+    # Hydra checks some overrides with plain exceptions, `group=null` for one.
+    plain = isinstance(error, ValueError | TypeError | AssertionError | KeyError) and not started
+    if library in {"hydra", "omegaconf"} or plain:
+        raise explain(error, application.keys()) from error
+    raise error
 
 
 def _report(outcomes: Sequence[job.Outcome], invocation: Invocation) -> int:

@@ -167,7 +167,7 @@ def _failed(job: Job, error: BaseException) -> Outcome:
     path = job.run.path if job.run is not None else None
     failure = errors.describe(error, keys=known_keys(job.kind), folder=path)
     if job.run is None and job.invocation.resume is None:
-        _remove_empty(job.folder)
+        _remove_empty(job)
     summary = (
         job.run.summary()
         if job.run is not None and failure.exit_code == errors.UNTRUSTWORTHY
@@ -198,6 +198,10 @@ def collect(invocation: Invocation) -> list[Outcome]:
     for path in outbox.iterdir():
         path.unlink()
     outbox.rmdir()
+    with suppress(
+        OSError
+    ):  # the runs may be elsewhere, and then this folder was made for the box alone
+        outbox.parent.rmdir()
     return outcomes
 
 
@@ -227,8 +231,9 @@ def _relative(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _remove_empty(folder: Path) -> None:
-    """Remove the folder that Hydra made for a job that never started, and its date folder, if empty."""
+def _remove_empty(job: Job) -> None:
+    """Remove the folder that Hydra made for a job that never started, and the date's folder above it, if empty."""
     with suppress(OSError):
-        folder.rmdir()
-        folder.parent.rmdir()
+        job.folder.rmdir()
+        if job.invocation.out is None:
+            job.folder.parent.rmdir()

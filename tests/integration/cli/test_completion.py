@@ -9,6 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+import conf
+
+CONF = Path(conf.__file__).parent
+MAX_STEPS = yaml.safe_load((CONF / "training" / "tiny.yaml").read_text())["max_steps"]
+DRAWS = yaml.safe_load((CONF / "evaluation" / "tiny.yaml").read_text())["draws"]
 
 TOOLKIT = [sys.executable, "-m", "cli.main"]
 
@@ -52,7 +59,7 @@ def ask(protocol: str, folder: Path, **variables: str) -> list[str]:
         (["rl", "train", "replay.enabled", "="], ["false", "true"]),
         (["rl", "train", "hydra/launcher", "=", "jo"], ["joblib"]),
         (["rl", "train", "hydra/launcher", "="], ["basic", "joblib"]),
-        (["rl", "train", "training.max_st"], ["training.max_steps=", "training.max_steps=300"]),
+        (["rl", "train", "training.max_st"], ["training.max_steps=", f"training.max_steps={MAX_STEPS}"]),
         (
             ["rl", "train", "experiment", "=", "has_staged", "training.max_st"],
             ["training.max_steps=", "training.max_steps=1302"],
@@ -62,7 +69,7 @@ def ask(protocol: str, folder: Path, **variables: str) -> list[str]:
         (["rl", "train", "nonsense", "=", ""], []),
         (["rl", "train", "experiment", "=", "nope", "seed"], []),
         (["rl", "train", "--multirun", "see"], ["seed=", "seed=0"]),
-        (["rl", "eval", "some/model", "evaluation.dr"], ["evaluation.draws=", "evaluation.draws=512"]),
+        (["rl", "eval", "some/model", "evaluation.dr"], ["evaluation.draws=", f"evaluation.draws={DRAWS}"]),
     ],
 )  # fmt: skip
 def test_bash(words: list[str], expected: list[str], tmp_path: Path) -> None:

@@ -136,7 +136,8 @@ def test_a_sweep_in_worker_processes(trained: tuple, tmp_path: Path) -> None:
     assert [part["summary"]["seed"] for part in parts] == [0, 1]
     assert [part["run"] for part in parts] == ["sweep/0-debug", "sweep/1-debug"]
     assert len(manifests(tmp_path)) == 2
-    assert not list(tmp_path.glob("runs/.sweep-*"))
+    assert "--device" in Run.open(tmp_path / "sweep" / "1-debug").manifest["argv"]
+    assert not (tmp_path / "runs").exists()
     assert "torch" not in result.modules, "the jobs ran in this process"
 
 

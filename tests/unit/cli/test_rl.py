@@ -210,7 +210,9 @@ class TestResume:
             raise KeyboardInterrupt
 
         done, work.does = work.does, does
-        assert toolkit("rl", "train", "schedule=binary", "seed=7").code == 130
+        assert (
+            toolkit("rl", "train", "schedule=binary", "seed=7", "optimizer.beta1=0.5").code == 130
+        )
         work.does = done
         work.calls.clear()
         return only_run(tmp_path)
@@ -233,7 +235,14 @@ class TestResume:
         self, interrupted: Path, toolkit: Callable
     ) -> None:
         assert (
-            toolkit("rl", "train", "schedule=binary", "seed=7", "--resume", interrupted.name).code
+            toolkit(
+                "rl",
+                "train",
+                "schedule=binary",
+                "optimizer.beta1=0.5",
+                "--resume",
+                interrupted.name,
+            ).code
             == 0
         )
 
@@ -241,8 +250,8 @@ class TestResume:
         ("override", "message"),
         [
             (
-                "optimizer.learning_rate=1e-3",
-                "got optimizer.learning_rate=0.001; expected 0.0003 as in the run",
+                "optimizer.beta1=0.25",
+                "got optimizer.beta1=0.25; expected 0.5 as in the run",
             ),
             ("schedule=staged", "got schedule.kind=staged; expected binary as in the run"),
             ("seed=8", "got seed=8; expected 7 as in the run"),
@@ -274,8 +283,9 @@ class TestResume:
         saved = yaml.safe_load((interrupted / "config.yaml").read_text())
         saved["optimizer"]["beta2"] = 0.5
         (interrupted / "config.yaml").write_text(yaml.safe_dump(saved))
-        result = toolkit("rl", "train", "optimizer.beta2=0.95", "--resume", "latest")
-        assert "got optimizer.beta2=0.95; expected 0.5 as in the run" in result.err
+        default = yaml.safe_load(toolkit("rl", "train", "--cfg", "job").out)["optimizer"]["beta2"]
+        result = toolkit("rl", "train", f"optimizer.beta2={default}", "--resume", "latest")
+        assert f"got optimizer.beta2={default}; expected 0.5 as in the run" in result.err
 
     def test_a_config_of_another_version_is_refused(
         self, interrupted: Path, toolkit: Callable
@@ -330,11 +340,8 @@ class TestEval:
     def test_the_line_wins_over_the_run(self, trained: Path, toolkit: Callable, work: Any) -> None:
         assert toolkit("rl", "eval", str(trained), "data=contains_substring", "seed=1").code == 0
         config = work.calls[0].config
-        assert (config.seed, config.data.families, config.data.lengths) == (
-            1,
-            ["contains_substring"],
-            [3, 4, 5],
-        )
+        assert (config.seed, config.data.families) == (1, ["contains_substring"])
+        assert config.data.lengths != [2, 3]
         assert config.policy.max_new_tokens == 40
 
     def test_a_model_folder(self, toolkit: Callable, work: Any, tmp_path: Path) -> None:
