@@ -33,6 +33,7 @@ from rlgrok.training.session import Limits, Session
 from rlgrok.training.trainer import Hooks, build_trainer
 from rlgrok.training.verification import Verifier
 from rlgrok.types import DataSet, Problem, Scope
+from rlgrok.writing import library_write_errors
 from runtime.devices import DeviceClaim
 from runtime.metrics import make_trackers
 from runtime.progress import TrainingView
@@ -43,6 +44,7 @@ from runtime.storage import content_hash, damage, read_jsonl, to_json
 
 ROLLOUT_BATCH = 2048
 """Completions decoded at once by our own sampler; a bound on memory that no tiny run reaches."""
+STOPPING = "after this step, which is then saved; another signal stops at once"
 
 
 @dataclass(frozen=True)
@@ -216,9 +218,10 @@ def _base(
         view=view,
         on_event=run.event,
     )
-    store_reference(reference.policy, reference.info, kept)
+    save_policy(reference.policy, kept, {INFO_FILE: reference.info})
     run.event("base_proved", **reference.proof.summary())
-    return reference.policy, reference.proof
+    # Read back rather than kept: a KL term makes the trainer load the same folder again.
+    return load_reference(kept, device).policy, reference.proof
 
 
 def _session(
@@ -326,12 +329,13 @@ def _optimise(
         hooks=Hooks(session.before_step, session.after_step, session.after_log, session.after_save),
     )
     view.start(config.training.max_steps, config.name)
-    with StopRequest() as stop:
+    with StopRequest(lambda: view.note("stopping", STOPPING)) as stop:
         session.should_stop = stop
         session.start(start.step)
-        trainer.train(
-            resume_from_checkpoint=None if start.checkpoint is None else str(start.checkpoint)
-        )
+        with library_write_errors(run.checkpoints):
+            trainer.train(
+                resume_from_checkpoint=None if start.checkpoint is None else str(start.checkpoint)
+            )
     return int(trainer.state.global_step)
 
 

@@ -1,10 +1,10 @@
 """Ladder tests: training tests that pay for every right edge and that no nearly right program passes.
 
 Accepting tests are the pattern (the shortest accepted tape), three tapes a state that leave the pattern's path by one
-edge and find back, and mixed ones. As many rejecting tests are stratified by how far they get along the path, 6 : 3 : 6
-over the deepest, the next and all shorter ones, and each symbol of the pattern is substituted once. Then tapes are
-added until every wrong program within two wrong edges of the oracle fails some test; where pairs of edges are too
-many they are drawn instead of enumerated. Works for every family whose oracle is a finite automaton.
+edge and find back, and mixed ones. As many rejecting tests are stratified by how far they get along the path (`STRATA`),
+and each symbol of the pattern is substituted once. Then tapes are added until every wrong program within two wrong
+edges of the oracle fails some test; where pairs of edges are too many they are drawn instead of enumerated. Works for
+every family whose oracle is a finite automaton.
 
 Source:
     Our own measurements (docs/methods/ladder.md): with the benchmark's tests a policy reached high full-pass rates with
@@ -27,8 +27,13 @@ from runtime.seeding import Stream
 
 PER_STATE = 3
 NUM_MIXED = 3
-STRATA = (6, 3, 6)
-"""Weights of the rejecting tests by depth: deepest, one less, all shorter."""
+STRATA = (13, 6, 1)
+"""Weights of the rejecting tests by depth: deepest, one less, all shorter.
+
+With 6 : 3 : 6 a program with two states that knows nothing earns more than one with all five, and a program one state
+short that knows everything earns .77: policies shortened their programs first and then stayed short (docs/log.md). With
+these weights the reward rises with the number of states as well as with the number of right edges, from every start.
+"""
 INTERIOR_SHARE = 0.15
 """Share of the rejecting tests that also leave the path on the way; the rest does so at the end only."""
 MAX_TAIL = 5
