@@ -7,9 +7,13 @@ of about 150,000 parameters over the word-level tokenizer of `tokenizer.py`. Sam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -23,8 +27,9 @@ from transformers import (
 
 from rlgrok.tokenizer import build_tokenizer
 from rlgrok.types import PromptStyle
+from rlgrok.writing import library_write_errors
 from runtime.errors import InputError
-from runtime.storage import storage_errors
+from runtime.storage import atomic_write_json, publish_directory, storage_errors
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -175,11 +180,28 @@ def load_policy(source: str, *, prompt: PromptStyle, device: str, dtype: str) ->
     return Policy(model.to(device).eval(), tokenizer, prompt, source)
 
 
-def save_policy(policy: Policy, folder: Path) -> None:
-    """Write model and tokenizer in the ordinary formats. The folder is complete only when this returns."""
-    with storage_errors(folder):
-        policy.model.save_pretrained(folder)
-        policy.tokenizer.save_pretrained(folder)
+def save_policy(policy: Policy, folder: Path, extra: Mapping[str, Any] | None = None) -> None:
+    """Write model and tokenizer in the ordinary formats: the folder appears whole or not at all.
+
+    Args:
+        policy: what to write.
+        folder: replaced when it exists.
+        extra: further JSON files, content by name.
+
+    Raises:
+        StorageError: the disk refused; nothing is left behind.
+    """
+    staging = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with storage_errors(folder), library_write_errors(folder):
+            staging.mkdir(parents=True)
+            policy.model.save_pretrained(staging)
+            policy.tokenizer.save_pretrained(staging)
+        for name, content in (extra or {}).items():
+            atomic_write_json(staging / name, content)
+        publish_directory(staging, folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def load_weights(policy: Policy, folder: Path) -> None:

@@ -8,9 +8,6 @@ knows TRL (here: its supervised trainer).
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,14 +27,7 @@ from rlgrok.types import Completion, Problem, PromptStyle
 from runtime.errors import StorageError, UntrustworthyError
 from runtime.progress import TrainingView
 from runtime.seeding import Stream
-from runtime.storage import (
-    atomic_write_json,
-    content_hash,
-    damage,
-    publish_directory,
-    read_json,
-    storage_errors,
-)
+from runtime.storage import content_hash, damage, read_json
 
 RECIPE_VERSION = 1
 """Part of the cache key: raise it when the code below makes a different policy from the same config."""
@@ -158,7 +148,7 @@ def get_reference(
             info |= {"attempt": attempt, "refused": refused, "proof": proof.summary(), "seed": seed}
             policy.source = "reference"
             try:
-                store_reference(policy, info, folder)
+                save_policy(policy, folder, {INFO_FILE: info})
             except StorageError as error:
                 # A read-only or full cache costs the next run a rebuild, not this run its policy.
                 on_event("warning", name="reference_not_cached", message=str(error))
@@ -340,25 +330,8 @@ class _Advance(TrainerCallback):
         return control
 
 
-def store_reference(policy: Policy, info: dict[str, Any], folder: Path) -> None:
-    """Publish a policy with its proof: the folder appears whole or not at all.
-
-    Raises:
-        StorageError: the disk refused; nothing is left behind.
-    """
-    staging = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        with storage_errors(staging):
-            staging.mkdir(parents=True)
-            save_policy(policy, staging)
-            atomic_write_json(staging / INFO_FILE, info)
-        publish_directory(staging, folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
 def load_reference(folder: Path, device: str) -> Reference:
-    """Read back what `store_reference` wrote.
+    """A policy that was saved with its proof.
 
     Raises:
         InputError: the folder is incomplete.

@@ -19,7 +19,7 @@ from rlgrok.curves import find_transition, read_curves
 from rlgrok.delta import SCOPES
 from rlgrok.evaluate import evaluate_policies, runs_root
 from rlgrok.policy import Policy, load_policy, load_weights, quiet_libraries, save_policy
-from rlgrok.reference import Proof, get_reference, load_reference, store_reference
+from rlgrok.reference import INFO_FILE, Proof, get_reference, load_reference
 from rlgrok.report import build_report
 from rlgrok.tokenizer import decisive_token_ids
 from rlgrok.training import checkpoints

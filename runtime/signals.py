@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -19,10 +20,15 @@ class StopRequest:
 
     In a thread other than the main one signals cannot be caught: then it never turns True by
     itself.
+
+    Args:
+        on_request: called at the first signal, to say that it was heard. In a thread of its own:
+            what the signal interrupted may be holding the very lock or stream that telling needs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_request: Callable[[], None] | None = None) -> None:
         self.requested = False
+        self._on_request = on_request
         self._previous: dict[signal.Signals, Any] = {}
 
     def __call__(self) -> bool:
@@ -50,3 +56,5 @@ class StopRequest:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+        if self._on_request is not None:
+            threading.Thread(target=self._on_request, daemon=True).start()
