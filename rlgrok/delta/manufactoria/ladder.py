@@ -1,10 +1,10 @@
 """Ladder tests: training tests that pay for every right edge and that no nearly right program passes.
 
 Accepting tests are the pattern (the shortest accepted tape), three tapes a state that leave the pattern's path by one
-edge and find back, and mixed ones. As many rejecting tests are stratified by how far they get along the path (`STRATA`),
-and each symbol of the pattern is substituted once. Then tapes are added until every wrong program within two wrong
-edges of the oracle fails some test; where pairs of edges are too many they are drawn instead of enumerated. Works for
-every family whose oracle is a finite automaton.
+edge and find back, and mixed ones. As many rejecting tests are stratified by how far they get along the path, see
+`STRATA`, and each symbol of the pattern is substituted once. Then tapes are added until every wrong program within two
+wrong edges of the oracle fails some test; where pairs of edges are too many they are drawn instead of enumerated.
+Works for every family whose oracle is a finite automaton.
 
 Source:
     Our own measurements (docs/methods/ladder.md): with the benchmark's tests a policy reached high full-pass rates with

@@ -1,4 +1,4 @@
-"""The reward that ladder tests pay rises with the states of a program and with its right edges (docs/methods/ladder.md)."""
+"""What ladder tests pay rises with the states of a program and with its right edges (docs/methods/ladder.md)."""
 
 from __future__ import annotations
 
