@@ -13,6 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from rlgrok.delta.manufactoria.automaton import tapes
 from rlgrok.delta.manufactoria.dsl import ParseError, Program
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Family
 from rlgrok.delta.manufactoria.families.sequences import symbols
@@ -25,7 +26,7 @@ from rlgrok.delta.manufactoria.judge import (
     is_passed,
     unparsed_verdict,
 )
-from rlgrok.delta.manufactoria.tables import Tables, compile_program, tapes
+from rlgrok.delta.manufactoria.tables import Tables, compile_program
 from rlgrok.types import Problem, Status, TestCase, Verdict
 from runtime.seeding import Stream
 

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rlgrok.delta.manufactoria.automaton import encode
 from rlgrok.delta.manufactoria.dsl import ParseCategory, ParseError, parse
 from rlgrok.delta.manufactoria.machine import run
-from rlgrok.delta.manufactoria.tables import Tables, encode
+from rlgrok.delta.manufactoria.tables import Tables
 from rlgrok.types import Problem, Status, TestCase, Verdict
 
 _REGEX_MARKS = frozenset(".+*?|()")

@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from rlgrok.delta.manufactoria.automaton import distinguishing_tape, encode
 from rlgrok.delta.manufactoria.families.family import Family, Parameters
 from rlgrok.delta.manufactoria.families.sequences import spread
 from rlgrok.delta.manufactoria.generator import expected_test
 from rlgrok.delta.manufactoria.mutants import Changes, drawn_mutants, mutants, num_mutants
-from rlgrok.delta.manufactoria.oracle_path import OraclePath, distinguishing_tape
-from rlgrok.delta.manufactoria.tables import encode
+from rlgrok.delta.manufactoria.oracle_path import OraclePath
 from rlgrok.types import TestCase
 from runtime.seeding import Stream
 

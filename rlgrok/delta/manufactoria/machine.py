@@ -21,10 +21,8 @@ from rlgrok.delta.manufactoria.dsl import (
     Node,
     Program,
 )
-from rlgrok.delta.manufactoria.tables import compile_program
+from rlgrok.delta.manufactoria.tables import MAX_VISITS, compile_program
 
-MAX_VISITS = 1000
-"""Nodes that a run may visit (section 2). An accepting run visits at most this many, `end` included."""
 ROUTED_TO_NONE = "routed to NONE"
 UNKNOWN_NODE = "unknown node"
 ITERATION_LIMIT = "iteration limit"

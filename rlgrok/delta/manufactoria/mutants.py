@@ -13,6 +13,7 @@ from itertools import combinations, product
 from math import comb
 from typing import NamedTuple
 
+from rlgrok.delta.manufactoria.automaton import SYMBOLS, Automaton
 from rlgrok.delta.manufactoria.dsl import (
     EMPTY,
     END_NAME,
@@ -23,7 +24,7 @@ from rlgrok.delta.manufactoria.dsl import (
     Node,
     Program,
 )
-from rlgrok.delta.manufactoria.tables import ACCEPT, REJECT, SYMBOLS, Automaton, Tables
+from rlgrok.delta.manufactoria.tables import ACCEPT, REJECT, Tables
 from runtime.seeding import Stream
 
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
+from rlgrok.delta.manufactoria.automaton import SYMBOLS, Automaton, encode
 from rlgrok.delta.manufactoria.dsl import EMPTY, Program
 from rlgrok.delta.manufactoria.mutants import Change, Mutator, wrong_targets
-from rlgrok.delta.manufactoria.tables import SYMBOLS, Automaton, encode
 from runtime.seeding import Stream
 
 _MAX_REPEATS = 6  # a wrong edge can undo itself on every second repeat: three odd ones are needed
@@ -189,23 +189,3 @@ class OraclePath:
                 return position, conditions.index(symbol)
             following = nodes[position].edges[conditions.index(EMPTY)].target
             position = next(i for i, node in enumerate(nodes) if node.name == following)
-
-
-def distinguishing_tape(one: Automaton, other: Automaton, alphabet: str) -> str | None:
-    """The shortest tape, first in alphabet order, that exactly one of two automata accepts; None if they agree on all.
-
-    Source:
-        Breadth-first search of the product automaton; Hopcroft and Karp (1971) decide the same question.
-    """
-    codes = [(symbol, SYMBOLS.index(symbol)) for symbol in alphabet]
-    ways = {(one.start, other.start): ""}
-    for pair in (queue := list(ways)):
-        first, second = pair
-        if one.accepting[first] != other.accepting[second]:
-            return ways[pair]
-        for symbol, code in codes:
-            target = (one.moves[first + code], other.moves[second + code])
-            if target not in ways:
-                ways[target] = ways[pair] + symbol
-                queue.append(target)
-    return None

@@ -9,11 +9,11 @@ for tapes short enough that the limit cannot matter. What surprises: a symbol th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass
 from functools import lru_cache
 
+from rlgrok.delta.manufactoria.automaton import SYMBOLS, WIDTH, Automaton, encode, tapes
 from rlgrok.delta.manufactoria.dsl import (
     EMPTY,
     END_NAME,
@@ -27,58 +27,10 @@ from rlgrok.delta.manufactoria.dsl import (
     Program,
 )
 
-SYMBOLS = "RBYG"
 MAX_VISITS = 1000
-"""Nodes that a run may visit (delta-manufactoria.md, section 2)."""
+"""Nodes that a run may visit (delta-manufactoria.md, section 2). An accepting run visits at most this many."""
 ACCEPT, REJECT = -1, -2
 _MAX_AUTOMATON_NODES = 250  # states then fit a byte, and resolving chains of routes stays quick
-_MAX_TRANSLATED_STATES = 256  # `bytes.translate` maps single bytes
-_WIDTH = len(SYMBOLS)
-_CODES = {symbol: code for code, symbol in enumerate(SYMBOLS)}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Automaton:
-    """Acceptance as a table.
-
-    States are numbered in steps of four, so that `moves[state + code]` is the next state, itself ready for the next
-    symbol; the last two states are accept and reject, which every symbol keeps.
-    """
-
-    start: int
-    moves: tuple[int, ...]
-    accepting: bytes
-    """Indexed by state: 1 where a tape that ends here is accepted."""
-    max_length: int
-    """Longest tape for which the limit on visits cannot matter."""
-
-    def accepts_codes(self, codes: bytes) -> bool:
-        """Acceptance of a tape given as symbol codes, at most `max_length` of them."""
-        state = self.start
-        moves = self.moves
-        for code in codes:
-            state = moves[state + code]
-        return self.accepting[state] == 1
-
-    def behaviour(self, alphabet: str, max_length: int) -> bytes:
-        """One byte a tape, 1 for accepted, in the order of `tapes(alphabet, max_length)`.
-
-        All tapes of a length are stepped at once: their states are one byte string, and a symbol is a translation.
-        """
-        return stepped(self.steps(alphabet), self.start // _WIDTH, self.finals(), max_length)
-
-    def steps(self, alphabet: str) -> list[bytes]:
-        """For each symbol, the next state of every state as a translation table; states numbered by ones here."""
-        states = range(0, len(self.moves), _WIDTH)
-        padding = bytes(_MAX_TRANSLATED_STATES - len(states))
-        return [
-            bytes([self.moves[state + _CODES[symbol]] // _WIDTH for state in states]) + padding
-            for symbol in alphabet
-        ]
-
-    def finals(self) -> bytes:
-        """1 for every state in which the end of the tape is accepted, as a translation table."""
-        return self.accepting[::_WIDTH].ljust(_MAX_TRANSLATED_STATES, b"\0")
 
 
 class Tables:
@@ -104,11 +56,16 @@ class Tables:
         for node in program.nodes:
             routes = _first_routes(node, numbers)
             colors = PULLER_COLORS.get(node.kind)
-            pulls = None if colors is None else {c: routes.get(c, REJECT) for c in colors}
-            self._pulls.append(pulls)
-            self._empties.append(routes.get(EMPTY, REJECT))
-            self._nexts.append(routes.get(NEXT, REJECT))
-            self._paints.append(PAINTER_COLORS.get(node.kind, ""))
+            if colors is None:
+                self._pulls.append(None)
+                self._empties.append(REJECT)
+                self._nexts.append(routes.get(NEXT, REJECT))
+                self._paints.append(PAINTER_COLORS.get(node.kind, ""))
+            else:
+                self._pulls.append({color: routes.get(color, REJECT) for color in colors})
+                self._empties.append(routes.get(EMPTY, REJECT))
+                self._nexts.append(REJECT)
+                self._paints.append("")
         self._start = numbers[START_NAME]
         self._cut_endless_chains()
         self.automaton = self._build_automaton()
@@ -196,22 +153,29 @@ class Tables:
             if self._paints[node] and self._pass(node)[0] >= 0:
                 return None
         pullers = [node for node in reachable if self._pulls[node] is not None]
-        index = {node: position * _WIDTH for position, node in enumerate(pullers)}
-        index[ACCEPT], index[REJECT] = len(pullers) * _WIDTH, (len(pullers) + 1) * _WIDTH
+        index = {node: position * WIDTH for position, node in enumerate(pullers)}
+        index[ACCEPT], index[REJECT] = len(pullers) * WIDTH, (len(pullers) + 1) * WIDTH
         moves: list[int] = []
-        accepting = bytearray((len(pullers) + 2) * _WIDTH)
+        accepting = bytearray((len(pullers) + 2) * WIDTH)
         accepting[index[ACCEPT]] = 1
         longest = 1
         for puller in pullers:
+            routes, end = self._pulls[puller] or {}, self._empties[puller]
+            targets = [routes.get(symbol, end) for symbol in SYMBOLS]
+            if end < 0 and all(
+                [target in index for target in targets]
+            ):  # nothing to pass on the way
+                moves += [index[target] for target in targets]
+                accepting[index[puller]] = end == ACCEPT
+                continue
             for symbol in SYMBOLS:
                 state, visits = self._quick(puller, symbol) or self._settle(puller, symbol)
                 moves.append(index[state])
                 longest = max(longest, visits)
-            end = self._empties[puller]
-            state, visits = (end, 1) if end < 0 else self._settle(puller, EMPTY)
+            state, visits = self._settle(puller, EMPTY)
             accepting[index[puller]] = state == ACCEPT
             longest = max(longest, visits)
-        moves += [index[ACCEPT]] * _WIDTH + [index[REJECT]] * _WIDTH
+        moves += [index[ACCEPT]] * WIDTH + [index[REJECT]] * WIDTH
         start, visits = self._pass(self._start)
         max_length = (MAX_VISITS - visits - longest - 1) // longest
         if max_length < 0:
@@ -276,38 +240,6 @@ class Tables:
 def compile_program(program: Program, strict: bool = False) -> Tables:
     """The compiled form of a program, remembered for the most recent ones."""
     return Tables(program, strict)
-
-
-def encode(tape: str) -> bytes | None:
-    """Symbol codes of a tape over R B Y G; None when it holds anything else."""
-    try:
-        return bytes([_CODES[symbol] for symbol in tape])
-    except KeyError:
-        return None
-
-
-def stepped(steps: Sequence[bytes], start: int, finals: bytes, max_length: int) -> bytes:
-    """Acceptance of every tape up to a length, from translation tables; see `Automaton.behaviour`."""
-    level = bytes([start])
-    levels = [level]
-    for _ in range(max_length):
-        level = b"".join([level.translate(step) for step in steps])
-        levels.append(level)
-    return b"".join(levels).translate(finals)
-
-
-def tapes(alphabet: str, max_length: int) -> Iterator[str]:
-    """Every tape up to a length: shorter first, and within a length the *last* symbol varies slowest."""
-    level: Sequence[str] = ("",)
-    yield ""
-    for _ in range(max_length):
-        level = [tape + symbol for symbol in alphabet for tape in level]
-        yield from level
-
-
-def num_tapes(alphabet: str, max_length: int) -> int:
-    """How many tapes `tapes` yields."""
-    return sum(len(alphabet) ** length for length in range(max_length + 1))
 
 
 def _first_routes(node: Node, numbers: Mapping[str, int]) -> dict[str, int]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlgrok.delta.manufactoria.automaton import num_tapes, tapes
 from rlgrok.delta.manufactoria.datasets import build, make_problem
 from rlgrok.delta.manufactoria.dsl import format_program, parse
 from rlgrok.delta.manufactoria.exhaustive import (
@@ -21,7 +22,6 @@ from rlgrok.delta.manufactoria.judge import verify
 from rlgrok.delta.manufactoria.ladder_checks import false_passes
 from rlgrok.delta.manufactoria.machine import run
 from rlgrok.delta.manufactoria.solutions import oracle, oracle_program
-from rlgrok.delta.manufactoria.tables import num_tapes, tapes
 from rlgrok.types import Problem, Status
 
 

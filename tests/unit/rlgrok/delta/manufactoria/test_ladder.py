@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rlgrok.delta.manufactoria.automaton import distinguishing_tape
 from rlgrok.delta.manufactoria.canonical import chain_program
 from rlgrok.delta.manufactoria.datasets import build, make_problem
 from rlgrok.delta.manufactoria.dsl import Kind, parse
@@ -21,7 +22,7 @@ from rlgrok.delta.manufactoria.mutants import (
     num_mutants,
     wrong_targets,
 )
-from rlgrok.delta.manufactoria.oracle_path import OraclePath, distinguishing_tape
+from rlgrok.delta.manufactoria.oracle_path import OraclePath
 from rlgrok.delta.manufactoria.solutions import oracle, oracle_program, solves
 from rlgrok.delta.manufactoria.tables import Tables
 from rlgrok.types import Problem, TestSource
