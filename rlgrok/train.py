@@ -6,7 +6,7 @@ verdicts), `reference.py` (the tiny base), `training/` (the recipe) and `evaluat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -380,7 +380,7 @@ def _conclude(
         **measured,
         **transition.summary(),
         "outcome": "transition" if transition.found else "no transition",
-        "base_pass_at_k": None if proof is None else proof.summary(),
+        "base_pass_at_k": _base_pass_at_k(proof, measured, config.evaluation.k),
         "schedule": config.schedule.kind.value,
         "phase_change_step": None if change is None else change.step,
         "seed": config.seed,
@@ -409,3 +409,23 @@ def _reload_base(config: TrainConfig, run: Run, policy: Policy) -> Policy:
         device=str(policy.device),
         dtype=config.policy.dtype,
     )
+
+
+def _base_pass_at_k(
+    proof: Proof | None, measured: Mapping[str, Any], ks: Sequence[int]
+) -> dict[str, Any] | None:
+    """The proof of a reference policy; for any other what the final evaluation drew from it; None when it did not."""
+    if proof is not None:
+        return proof.summary()
+    measured_ks = [k for k in ks if f"base_pass_at_{k}" in measured]
+    if not measured_ks:
+        return None
+    k = max(measured_ks)
+    return {
+        "k": k,
+        "draws": measured["base_num_draws"],
+        "successes": round(measured["base_drawn_full_pass"] * measured["base_num_draws"]),
+        "value": measured[f"base_pass_at_{k}"],
+        "upper95": measured[f"base_pass_at_{k}_upper95"],
+        "problems": measured["base_num_problems"],
+    }
