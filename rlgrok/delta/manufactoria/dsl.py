@@ -116,6 +116,14 @@ class Program:
         """Each node under its id."""
         return {node.name: node for node in self.nodes}
 
+    @cached_property
+    def routes(self) -> Mapping[str, Mapping[str, str]]:
+        """Each node's targets by condition, under its id. Of repeated conditions the first one counts (P6)."""
+        return {
+            node.name: {condition: target for condition, target in reversed(node.edges)}
+            for node in self.nodes
+        }
+
 
 _KINDS = "|".join(sorted(Kind, key=len, reverse=True))
 _DECLARATION = re.compile(rf"({_KINDS})\s+(\w+)(:?)\s*(?:#.*)?")

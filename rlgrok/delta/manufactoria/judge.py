@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from rlgrok.delta.manufactoria.automaton import encode
 from rlgrok.delta.manufactoria.dsl import ParseCategory, ParseError, parse
@@ -30,8 +31,7 @@ _MAX_REMEMBERED_TEXT = (
 _MAX_PREPARED = 8192  # problems
 
 
-@dataclass(frozen=True, slots=True)
-class TestResult:
+class TestResult(NamedTuple):
     """One test with what happened; the fields of the verification API. `path` is empty unless it was asked for."""
 
     __test__ = False  # not a pytest class

@@ -7,7 +7,7 @@ nodes, START and END included, and the last visited node is still applied.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rlgrok.delta.manufactoria.dsl import (
     EMPTY,
@@ -18,7 +18,6 @@ from rlgrok.delta.manufactoria.dsl import (
     PAINTER_COLORS,
     PULLER_COLORS,
     START_NAME,
-    Node,
     Program,
 )
 from rlgrok.delta.manufactoria.tables import MAX_VISITS, compile_program
@@ -28,8 +27,7 @@ UNKNOWN_NODE = "unknown node"
 ITERATION_LIMIT = "iteration limit"
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(NamedTuple):
     """What one run did. `rejection_reason` is None exactly when `finished`, that is, accepted."""
 
     finished: bool
@@ -50,7 +48,7 @@ def run(
         strict: read the target `END` as the END node, unless a node of that name is declared. The reference, and
             the compatible mode, reject it as an unknown node (P1).
     """
-    nodes = program.by_name
+    nodes, routes = program.by_name, program.routes
     symbols = list(tape)
     front = 0  # symbols before it have been pulled
     path: list[str] = []
@@ -66,34 +64,22 @@ def run(
         if current == END_NAME:
             reason = None
             break
-        node = nodes.get(current)
-        if node is None:
+        if current not in nodes:
             reason = UNKNOWN_NODE
             break
-        current, front = _apply(node, symbols, front)
+        kind = nodes[current].kind
+        condition = NEXT
+        if kind in PULLER_COLORS:
+            condition = EMPTY
+            if front < len(symbols) and symbols[front] in PULLER_COLORS[kind]:
+                condition = symbols[front]
+                front += 1
+        elif kind in PAINTER_COLORS:
+            symbols.append(PAINTER_COLORS[kind])
+        current = routes[current].get(condition, NONE_TARGET)
     return Execution(reason is None, "".join(symbols[front:]), tuple(path), reason)
 
 
 def accepts(program: Program, tape: str, *, strict: bool = False) -> bool:
     """Whether the program routes the tape to END within the limit: `run(...).finished`, much faster."""
     return compile_program(program, strict).accepts(tape)
-
-
-def _apply(node: Node, symbols: list[str], front: int) -> tuple[str, int]:
-    """Apply a node to the tape; the next node's name and the new front."""
-    colors = PULLER_COLORS.get(node.kind)
-    if colors is None:
-        if node.kind in PAINTER_COLORS:
-            symbols.append(PAINTER_COLORS[node.kind])
-        return _target(node, NEXT), front
-    if front < len(symbols) and symbols[front] in colors:
-        return _target(node, symbols[front]), front + 1
-    return _target(node, EMPTY), front
-
-
-def _target(node: Node, condition: str) -> str:
-    """Where the first route with this condition leads; NONE without one."""
-    for edge in node.edges:
-        if edge.condition == condition:
-            return edge.target
-    return NONE_TARGET

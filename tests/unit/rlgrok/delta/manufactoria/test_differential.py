@@ -63,4 +63,4 @@ def test_records_are_alike(
     theirs = plain.judge(text, [asdict(test) for test in tests])
     assert (ours.valid, ours.all_passed) == (theirs["valid"], theirs["all_passed"])
     for mine, yours in zip(ours.results, theirs["results"], strict=True):
-        assert asdict(mine) == {**yours, "path": tuple(yours["path"])}
+        assert mine._asdict() == {**yours, "path": tuple(yours["path"])}
