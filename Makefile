@@ -46,7 +46,7 @@ $(STAMP): pyproject.toml requirements/constraints.txt $(CHOICES)
 demo: setup ## The default training, its evaluation and a report (about ten minutes on a laptop)
 	@mkdir -p runs
 	$(BIN)/toolkit rl train --json > runs/demo.json
-	@run=$$($(BIN)/python -c 'import json; print(json.load(open("runs/demo.json"))["run"])'); set -x; \
+	@run=$$($(BIN)/python -c 'import json; print(json.load(open("runs/demo.json"))["run"])'); \
 	 $(BIN)/toolkit rl eval "$$run"; $(BIN)/toolkit rl report "$$run"
 
 test: setup ## The suite without the slow marks
