@@ -149,6 +149,8 @@ class Session:
             self.replay.load_state_dict(state["replay"])
         self.latest = dict(state["latest"])
         self._warned = set(state["warned"])
+        if state["is_finished"]:
+            self.stopped_early = "solved"
 
     def _is_solved(self) -> bool:
         """Near-perfect on training draws and on held-out problems: more steps would show nothing."""
