@@ -20,6 +20,7 @@ from cli import errors
 from cli.invocation import Invocation
 from cli.schema import checked, from_saved, known_keys
 from runtime.errors import UntrustworthyError
+from runtime.settings import as_plain
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -81,7 +82,6 @@ class Job:
             config: the typed config; it has `name` and `seed`.
             manifest: further facts for the manifest.
         """
-        from rlgrok.config import as_plain
         from runtime.run import Run
 
         plain = as_plain(config)

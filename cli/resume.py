@@ -10,6 +10,7 @@ from typing import Any
 from cli.schema import checked, known_keys
 from runtime.errors import CheckpointError, ConfigError
 from runtime.run.folder import config_differences
+from runtime.settings import as_plain
 
 
 def refuse_changes(kind: type, run: Path, saved: Mapping[str, Any], given: Sequence[str]) -> None:
@@ -82,8 +83,6 @@ def _composed(kind: type, overrides: list[str]) -> dict[str, Any]:
     """Compose inside the running Hydra application."""
     from hydra import compose
     from hydra.core.hydra_config import HydraConfig
-
-    from rlgrok.config import as_plain
 
     name = HydraConfig.get().job.config_name
     return as_plain(checked(kind, compose(config_name=name, overrides=overrides)))

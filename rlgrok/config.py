@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 from rlgrok.types import PromptStyle, TestSource
 from runtime.errors import ConfigError
@@ -100,13 +99,13 @@ class ReferenceConfig:
     num_heads: int = setting(low=1, high=32)
     families: list[str] = field(default=MANDATORY)  # type: ignore[assignment]
     """Families whose oracle solutions may be taught. None of them may be a target family."""
-    max_length: int = setting(low=1, high=8)
-    """Longest sequence taught, in symbols."""
+    max_length: int = setting(low=1, high=6)
+    """Longest sequence taught, in symbols. A compact prompt has room for six."""
     steps: int = setting(low=1)
     batch_size: int = setting(low=1)
     learning_rate: float = setting(above=0, high=1)
     rewired_share: float = setting(low=0, high=0.9)
-    """Share of corpus programs with randomly rewired edges under a family-blind prompt."""
+    """Share of the accepting families' programs that get rewired edges, under the name of a family not taught."""
     rewire_probability: float = setting(low=0, high=1)
     """Chance that an edge of such a program is rewired."""
     canonical: bool = MANDATORY  # type: ignore[assignment]
@@ -125,29 +124,29 @@ class ScheduleConfig:
     kind: ScheduleKind = MANDATORY  # type: ignore[assignment]
     dense_reward: DenseReward = MANDATORY  # type: ignore[assignment]
     switch_on: SwitchOn = MANDATORY  # type: ignore[assignment]
-    switch_step: int | None = setting(low=1)
-    """For `switch_on=step`: the first binary step."""
+    switch_step: int | None = setting(low=2)
+    """For `switch_on=step`: the first binary step. Binary from step 1 on is `kind=binary`."""
     switch_threshold: float = setting(low=0, high=1)
     """For `full_pass` and `dense_reward`: the running mean that opens the gate."""
     switch_patience: int = setting(low=1)
     """Hysteresis: the gate must stay open this many consecutive steps; for `plateau`, steps without improvement."""
     running_window: int = setting(low=1)
     """Steps in the running means."""
-    plateau_delta: float = setting(low=0, high=1)
+    plateau_delta: float = setting(above=0, high=1)
     """For `plateau`: smallest rise of the running dense reward that counts as improvement."""
-    fallback_step: int | None = setting(low=1)
-    """Switch here at the latest. None: never forced."""
+    fallback_step: int | None = setting(low=2)
+    """The first binary step at the latest. None: never forced."""
 
 
 @dataclass
 class ReplayConfig:
-    """Replay of stored successes into groups without a success."""
+    """Replay of stored successes into groups without a success. Only with `training.rollout=cached`."""
 
     enabled: bool = MANDATORY  # type: ignore[assignment]
     capacity: int = setting(low=1)
     """Successes kept per problem; the oldest leaves first."""
     per_group: int = setting(low=1)
-    """Completions of a failed group replaced by stored successes."""
+    """Completions of a failed group replaced by stored successes; below `training.group_size`."""
 
 
 @dataclass
@@ -156,6 +155,7 @@ class EntropyConfig:
 
     kind: EntropyKind = MANDATORY  # type: ignore[assignment]
     coefficient: float = setting(low=0)
+    """Weight of the bonus; where `adaptive` starts."""
     target: float = setting(low=0)
     """Mean entropy per completion token to hold, in nats."""
     step: float = setting(low=0)
@@ -193,7 +193,7 @@ class TrainingConfig:
     clip_low: float = setting(above=0)
     clip_high: float = setting(above=0)
     micro_batch_size: int | None = setting(low=1)
-    """Completions per forward pass. None: the whole step at once."""
+    """Completions per forward pass, a divisor of the step's. None: the whole step at once."""
     gradient_checkpointing: bool = MANDATORY  # type: ignore[assignment]
     rollout: str = setting(choices=("cached", "trl", "vllm"))
     """`cached`: our sampler, each unique prompt prefilled once; `trl`: the trainer's own generation; `vllm`."""
@@ -265,15 +265,14 @@ class TrainConfig:
         Raises:
             ConfigError: names the keys and their values.
         """
-        check_target_not_taught(self)
+        if self.policy.source == "reference":
+            _check_reference(self)
         if self.schedule.kind is ScheduleKind.STAGED:
             _check_switch(self.schedule)
-        if self.reference.hidden_size % self.reference.num_heads:
-            raise ConfigError(
-                "reference.hidden_size is not a multiple of reference.num_heads",
-                got=f"{self.reference.hidden_size} and {self.reference.num_heads}",
-                where="reference.hidden_size",
-            )
+        _check_step_size(self.training)
+        if self.replay.enabled:
+            _check_replay(self.replay, self.training)
+        _check_pass_at_k(self.evaluation)
 
 
 @dataclass
@@ -288,25 +287,38 @@ class EvalConfig:
     tracking: TrackingConfig = MANDATORY  # type: ignore[assignment]
 
     def check(self) -> None:
-        """Check the rules that span several keys."""
-        if max(self.evaluation.k) > self.evaluation.draws:
-            raise ConfigError(
-                "pass@k needs at least k draws",
-                got=f"k={max(self.evaluation.k)} with draws={self.evaluation.draws}",
-                expected="evaluation.draws >= every evaluation.k",
-                where="evaluation.k",
-            )
+        """Check the rules that span several keys.
+
+        Raises:
+            ConfigError: names the keys and their values.
+        """
+        _check_pass_at_k(self.evaluation)
 
 
-def check_target_not_taught(config: TrainConfig) -> None:
-    """Refuse a reference policy that is taught the family it must fail on.
-
-    Raises:
-        ConfigError: a family stands in both `data.families` and `reference.families`.
-    """
-    if config.policy.source != "reference":
-        return
-    both = sorted(set(config.data.families) & set(config.reference.families))
+def _check_reference(config: TrainConfig) -> None:
+    """The tiny policy reads compact prompts only, and is not taught the family that it must fail on."""
+    reference = config.reference
+    if reference.hidden_size % reference.num_heads:
+        raise ConfigError(
+            "reference.hidden_size is not a multiple of reference.num_heads",
+            got=f"{reference.hidden_size} and {reference.num_heads}",
+            where="reference.hidden_size",
+        )
+    if config.policy.prompt is not PromptStyle.COMPACT:
+        raise ConfigError(
+            "the reference policy reads compact prompts only",
+            got=config.policy.prompt.value,
+            expected=PromptStyle.COMPACT.value,
+            where="policy.prompt",
+        )
+    if not reference.families:
+        raise ConfigError(
+            "the reference policy is taught nothing",
+            got="[]",
+            expected="at least one family",
+            where="reference.families",
+        )
+    both = sorted(set(config.data.families) & set(reference.families))
     if both:
         raise ConfigError(
             "the reference policy may not be taught a target family",
@@ -325,17 +337,53 @@ def _check_switch(schedule: ScheduleConfig) -> None:
         )
 
 
-def as_plain(config: Any) -> dict[str, Any]:  # noqa: ANN401 - any config dataclass
-    """The config as JSON-able nested dicts, enums by value."""
-    from dataclasses import fields, is_dataclass
+def _check_step_size(training: TrainingConfig) -> None:
+    total = training.prompts_per_step * training.group_size
+    micro = training.micro_batch_size
+    if micro is not None and total % micro:
+        raise ConfigError(
+            "training.micro_batch_size does not divide the completions of a step",
+            got=f"{micro} with {training.prompts_per_step} x {training.group_size} = {total}",
+            expected=f"a divisor of {total}, or null",
+            where="training.micro_batch_size",
+        )
 
-    def plain(value: Any) -> Any:  # noqa: ANN401
-        if is_dataclass(value) and not isinstance(value, type):
-            return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
-        if isinstance(value, Enum):
-            return value.value
-        if isinstance(value, list | tuple):
-            return [plain(element) for element in value]
-        return value
 
-    return plain(config)
+def _check_replay(replay: ReplayConfig, training: TrainingConfig) -> None:
+    """Only our own sampler can put stored completions in the place of drawn ones."""
+    if training.rollout != "cached":
+        raise ConfigError(
+            "replay needs our own sampler",
+            got=f"replay.enabled=true with training.rollout={training.rollout}",
+            expected="training.rollout=cached",
+            where="replay.enabled",
+            hint="switch replay off with replay=none",
+        )
+    if replay.per_group >= training.group_size:
+        raise ConfigError(
+            "replay leaves a group no completion of its own",
+            got=f"{replay.per_group} of {training.group_size}",
+            expected="replay.per_group below training.group_size",
+            where="replay.per_group",
+        )
+    if replay.per_group > replay.capacity:
+        raise ConfigError(
+            "replay asks for more stored successes than are kept",
+            got=f"{replay.per_group} of {replay.capacity}",
+            expected="replay.per_group at most replay.capacity",
+            where="replay.per_group",
+        )
+
+
+def _check_pass_at_k(evaluation: EvaluationConfig) -> None:
+    if not evaluation.k:
+        raise ConfigError(
+            "no k of pass@k is named", got="[]", expected="at least one", where="evaluation.k"
+        )
+    if max(evaluation.k) > evaluation.draws:
+        raise ConfigError(
+            "pass@k needs at least k draws",
+            got=f"k={max(evaluation.k)} with draws={evaluation.draws}",
+            expected="evaluation.draws >= every evaluation.k",
+            where="evaluation.k",
+        )

@@ -16,7 +16,7 @@ from typing import Any
 from datasets import Dataset
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
-from rlgrok.config import ReferenceConfig, as_plain
+from rlgrok.config import ReferenceConfig
 from rlgrok.corpus import Corpus, build_corpus
 from rlgrok.passk import pass_at_k, pooled_upper
 from rlgrok.policy import Policy, build_tiny_policy, load_policy, save_policy
@@ -27,6 +27,7 @@ from rlgrok.types import Completion, Problem, PromptStyle
 from runtime.errors import StorageError, UntrustworthyError
 from runtime.progress import TrainingView
 from runtime.seeding import Stream
+from runtime.settings import as_plain
 from runtime.storage import content_hash, damage, read_json
 
 RECIPE_VERSION = 1

@@ -1,4 +1,4 @@
-"""Config fields with a range, and the walk that checks a whole config against its ranges.
+"""Config fields with a range, the walk that checks a whole config against its ranges, and configs as plain data.
 
 A config class declares its fields with `setting(...)`; the values live in YAML under `conf/`, so
 every field is mandatory here. Types, unknown keys and nulls are checked when the config is
@@ -88,6 +88,19 @@ def _range_text(bounds: dict[str, Any]) -> str:
     words = (("low", "at least"), ("above", "above"), ("high", "at most"), ("below", "below"))
     parts = [f"{text} {bounds[name]}" for name, text in words if bounds[name] is not None]
     return " and ".join(parts) if parts else "a finite number"
+
+
+def as_plain(config: Any) -> Any:  # noqa: ANN401 - any config dataclass
+    """The config as JSON-able nested dicts, enums by value; the inverse of `from_plain`."""
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        return {
+            item.name: as_plain(getattr(config, item.name)) for item in dataclasses.fields(config)
+        }
+    if isinstance(config, Enum):
+        return config.value
+    if isinstance(config, list | tuple):
+        return [as_plain(element) for element in config]
+    return config
 
 
 def from_plain(kind: type[T], plain: Mapping[str, Any]) -> T:

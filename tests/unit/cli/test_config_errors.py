@@ -51,7 +51,26 @@ MISTAKES = [
         "reference.families=[contains_ordered]",
         "may not be taught a target family; got contains_ordered",
     ),
+    ("reference.families=[]", "the reference policy is taught nothing; got []"),
+    ("policy.prompt=full", "reads compact prompts only; got full; expected compact"),
     ("schedule.switch_on=step", "schedule.switch_on=step needs schedule.switch_step"),
+    ("schedule.switch_step=1", "got 1; expected at least 2; at schedule.switch_step"),
+    ("schedule.plateau_delta=0", "got 0.0; expected above 0 and at most 1"),
+    (
+        "training.rollout=trl replay=one",
+        "replay needs our own sampler; got replay.enabled=true with training.rollout=trl",
+    ),
+    (
+        "training.group_size=4 replay.per_group=4",
+        "replay leaves a group no completion of its own; got 4 of 4",
+    ),
+    ("replay.capacity=1 replay.per_group=2", "more stored successes than are kept; got 2 of 1"),
+    (
+        "training.micro_batch_size=7 training.prompts_per_step=3 training.group_size=4",
+        "does not divide the completions of a step; got 7 with 3 x 4 = 12; expected a divisor of 12",
+    ),
+    ("evaluation.k=[]", "no k of pass@k is named"),
+    ("evaluation.draws=1 evaluation.k=[1,4]", "needs at least k draws; got k=4 with draws=1"),
     ("training.max_steps=1,2", "several values for one key; got training.max_steps=1,2; expected"),
     ("~training.max_steps", "a key of the schema cannot be removed; got ~training.max_steps"),
     ("~training", "a value is missing; expected training=VALUE on the command line; at training"),
@@ -71,7 +90,8 @@ MISTAKES = [
 def test_a_mistake_is_one_line_with_the_key(
     argument: str, message: str, toolkit: Callable, work: object, tmp_path: Path
 ) -> None:
-    result = toolkit("rl", "train", argument)
+    words = [argument] if argument == "a b" else argument.split()
+    result = toolkit("rl", "train", *words)
     assert result.code == 2
     first, *rest = result.err.splitlines()
     assert first.startswith("error: ")
