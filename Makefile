@@ -65,8 +65,8 @@ format: setup ## Apply what the linter can fix
 golden: setup ## Rewrite the golden files; look at the diff and say why in the change
 	$(BIN)/python -m pytest tests/golden -p no:randomly --regenerate-golden
 
-bench: setup ## The numbers in the README; each prints a table and writes JSON
-	@for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: setup ## Throughput and start-up: each prints a table and writes benchmarks/results/
+	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 clean: ## Remove caches and builds; runs and .venv stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,6 +1,6 @@
 """Seconds from pressing return to the answer, for commands that do no work, and for a bare interpreter beside them.
 
-    python benchmarks/startup.py [--rounds 10]
+    python benchmarks/bench_startup.py [--rounds 10]
 
 Prints a table and writes benchmarks/results/startup.json. Commands take turns within a round, so that a machine whose
 speed drifts is fair to all. Wall and processor seconds, median over rounds; the design asks for `toolkit --help` below

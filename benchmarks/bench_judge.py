@@ -1,6 +1,6 @@
 """Throughput of the judge against a straightforward interpreter, side by side in one process on one core.
 
-    python benchmarks/judge.py [--programs 4096] [--repeats 3]
+    python benchmarks/bench_judge.py [--programs 2048] [--repeats 3]
 
 Prints a table and writes benchmarks/results/judge.json. The programs are oracle solutions with rewired edges, as a
 policy in training writes them; every one is parsed and judged, nothing is remembered between the timed repeats. Times
