@@ -20,8 +20,8 @@ from rlgrok.config import ReferenceConfig
 from rlgrok.corpus import Corpus, build_corpus
 from rlgrok.passk import pass_at_k, pooled_upper
 from rlgrok.policy import Policy, build_tiny_policy, load_policy, save_policy
+from rlgrok.rewards import is_success, require_verdict
 from rlgrok.sampling import sample_tokens
-from rlgrok.training.rollouts import is_success
 from rlgrok.training.verification import Verifier
 from rlgrok.types import Completion, Problem, PromptStyle
 from runtime.errors import StorageError, UntrustworthyError
@@ -194,6 +194,9 @@ def prove(
         max_new_tokens: longest completion.
         seed: of the draws.
         view: progress.
+
+    Raises:
+        InfrastructureError: the verifier failed on a completion, so nothing is proved.
     """
     per_problem = max(k, -(-draws // len(problems)))
     total = per_problem * len(problems)
@@ -213,8 +216,10 @@ def prove(
     counts = [0] * len(problems)
     for index, (text, truncated) in enumerate(zip(texts, sampled.truncated, strict=True)):
         problem = index // per_problem
+        name = problems[problem].id
         completion = Completion((), text, is_truncated=truncated)
-        counts[problem] += is_success(verifier.verify(problems[problem].id, completion), completion)
+        verdict = require_verdict(verifier.verify(name, completion), name)
+        counts[problem] += is_success(verdict, is_truncated=truncated)
     return Proof(
         k=k,
         draws=total,

@@ -1,4 +1,4 @@
-"""From a verdict to a number. Pure.
+"""From a verdict to a success or a number. Pure.
 
 A verdict of our own failing infrastructure has no reward: asking for one raises, so that it can never train.
 """
@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from rlgrok.types import Status, Verdict
 from runtime.errors import InfrastructureError
+
+
+def is_success(verdict: Verdict, *, is_truncated: bool) -> bool:
+    """Passed every test and ended by itself: what every count of full passes counts."""
+    return verdict.full_pass and not is_truncated
 
 
 def dense_reward(verdict: Verdict, *, balanced: bool, is_truncated: bool) -> float:
@@ -24,7 +29,7 @@ def dense_reward(verdict: Verdict, *, balanced: bool, is_truncated: bool) -> flo
     Source:
         DELTA's released training scripts, score mode `pass_rate`; `balanced` is ours.
     """
-    _refuse_infrastructure(verdict)
+    require_verdict(verdict)
     if is_truncated:
         return 0.0
     return verdict.balanced_pass_rate if balanced else verdict.pass_rate
@@ -39,13 +44,20 @@ def binary_reward(verdict: Verdict, *, is_truncated: bool) -> float:
     Source:
         DELTA's released training scripts, score mode `full_pass`.
     """
-    _refuse_infrastructure(verdict)
-    return 1.0 if verdict.full_pass and not is_truncated else 0.0
+    require_verdict(verdict)
+    return float(is_success(verdict, is_truncated=is_truncated))
 
 
-def _refuse_infrastructure(verdict: Verdict) -> None:
+def require_verdict(verdict: Verdict, where: str | None = None) -> Verdict:
+    """The verdict itself, when it says something of the program.
+
+    Raises:
+        InfrastructureError: the verifier itself failed; `where` says on what.
+    """
     if verdict.status is Status.INFRASTRUCTURE_ERROR:
         raise InfrastructureError(
-            "a verdict of the failing verifier is never a reward",
+            "the verifier failed, which is neither a reward nor a wrong program",
             got=verdict.message or "no message",
+            where=where,
         )
+    return verdict

@@ -14,10 +14,10 @@ from pathlib import Path
 from rlgrok.evaluation.counts import Evaluation, Judged, count_problem
 from rlgrok.evaluation.draws import Draw, DrawIdentity, DrawStore, data_identity
 from rlgrok.policy import Policy
+from rlgrok.rewards import is_success, require_verdict
 from rlgrok.sampling import sample_tokens
 from rlgrok.training.verification import Verifier
-from rlgrok.types import Completion, Problem, Scope, Status
-from runtime.errors import InfrastructureError
+from rlgrok.types import Completion, Problem, Scope
 from runtime.progress import TrainingView
 from runtime.seeding import Stream
 
@@ -226,16 +226,17 @@ def _judge(
 
     def judge(draw: Draw) -> Judged:
         completion = Completion((), draw.text, is_truncated=draw.is_truncated)
-        verdict = verifier.verify(draw.problem_id, completion)
-        _refuse_failure(verdict.status, draw, verdict.message)
-        passed = verdict.full_pass and not draw.is_truncated
-        strict: bool | None = None
+        where = f"{draw.problem_id}, draw {draw.index}"
+        verdict = require_verdict(verifier.verify(draw.problem_id, completion), where)
+        passed = is_success(verdict, is_truncated=draw.is_truncated)
+        is_right: bool | None = None
         if exhaustive:
-            strict = False
-            if passed:
-                full = verifier.verify_exhaustive(draw.problem_id, completion)
-                _refuse_failure(full.status, draw, full.message)
-                strict = full.full_pass
+            is_right = (
+                passed
+                and require_verdict(
+                    verifier.verify_exhaustive(draw.problem_id, completion), where
+                ).full_pass
+            )
         on_done(1)
         return Judged(
             draw.problem_id,
@@ -243,17 +244,8 @@ def _judge(
             verdict.status.value,
             verdict.pass_rate,
             passed,
-            strict,
+            is_right,
             draw.is_truncated,
         )
 
     return judge
-
-
-def _refuse_failure(status: Status, draw: Draw, message: str) -> None:
-    if status is Status.INFRASTRUCTURE_ERROR:
-        raise InfrastructureError(
-            "the verifier failed, so the evaluation would not be trustworthy",
-            got=message,
-            where=f"{draw.problem_id}, draw {draw.index}",
-        )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rlgrok.policy import Policy
+from rlgrok.rewards import is_success, require_verdict
 from rlgrok.sampling import sample_tokens
 from rlgrok.training.verification import Verifier
 from rlgrok.types import Completion, Problem, Verdict
@@ -13,21 +14,25 @@ from rlgrok.types import Completion, Problem, Verdict
 
 @dataclass(frozen=True)
 class HeldoutResult:
-    """One greedy completion a problem, with both verdicts; in the order of the problems."""
+    """One greedy completion a problem, judged as the final evaluation judges it; in the order of the problems."""
 
     completions: tuple[Completion, ...]
     verdicts: tuple[Verdict, ...]
-    exhaustive: tuple[Verdict, ...] | None
+    """Of the problems' own tests."""
+    passed: tuple[bool, ...]
+    """Passed them all and ended by itself."""
+    exhaustive: tuple[bool, ...] | None
+    """Passed, and right on every short input as well; None: not judged."""
 
     def metrics(self) -> dict[str, float]:
         """Shares over problems: of full passes, of tests passed, of exhaustive passes where they were judged."""
         total = len(self.verdicts)
         values = {
-            "heldout_full_pass": sum(verdict.full_pass for verdict in self.verdicts) / total,
+            "heldout_full_pass": sum(self.passed) / total,
             "heldout_pass_rate": sum(verdict.pass_rate for verdict in self.verdicts) / total,
         }
         if self.exhaustive is not None:
-            values["heldout_exhaustive"] = sum(v.full_pass for v in self.exhaustive) / total
+            values["heldout_exhaustive"] = sum(self.exhaustive) / total
         return values
 
 
@@ -59,7 +64,11 @@ class HeldoutEvaluator:
         return [problem.id for problem in self._problems]
 
     def __call__(self) -> HeldoutResult:
-        """Judge the current weights."""
+        """Judge the current weights.
+
+        Raises:
+            InfrastructureError: the verifier failed on a completion.
+        """
         policy = self._policy
         sampled = sample_tokens(
             policy.model,
@@ -79,14 +88,23 @@ class HeldoutEvaluator:
                 sampled.token_ids, texts, sampled.truncated, strict=True
             )
         )
-        pairs = list(zip(self._problems, completions, strict=True))
+        pairs = list(zip(self.problem_ids, completions, strict=True))
         verdicts = tuple(
-            self._verifier.verify(problem.id, completion) for problem, completion in pairs
+            require_verdict(self._verifier.verify(name, completion), name)
+            for name, completion in pairs
+        )
+        passed = tuple(
+            is_success(verdict, is_truncated=completion.is_truncated)
+            for verdict, completion in zip(verdicts, completions, strict=True)
         )
         exhaustive = None
         if self._exhaustive:
             exhaustive = tuple(
-                self._verifier.verify_exhaustive(problem.id, completion)
-                for problem, completion in pairs
+                is_pass and self._is_right(name, completion)
+                for is_pass, (name, completion) in zip(passed, pairs, strict=True)
             )
-        return HeldoutResult(completions, verdicts, exhaustive)
+        return HeldoutResult(completions, verdicts, passed, exhaustive)
+
+    def _is_right(self, problem_id: str, completion: Completion) -> bool:
+        verdict = self._verifier.verify_exhaustive(problem_id, completion)
+        return require_verdict(verdict, problem_id).full_pass

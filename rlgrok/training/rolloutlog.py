@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rlgrok.evaluation.gzip_lines import append_lines, encode_lines, read_lines
+from rlgrok.rewards import is_success
 from rlgrok.training.heldout import HeldoutResult
 from rlgrok.training.rollouts import StepRecord
 from runtime.storage import atomic_write_bytes
@@ -14,8 +15,12 @@ from runtime.storage import atomic_write_bytes
 class RolloutLog:
     """Appends rollouts; `kind` is `train` for a training draw, `greedy` for a held-out evaluation.
 
-    Each record has step, kind, problem_id, text, status, pass_rate, full_pass; training records also reward,
-    replayed and policy_step; greedy records also exhaustive (null where it was not judged).
+    Each record has step, kind, problem_id, text, status, pass_rate, full_pass and exhaustive (null where it was not
+    judged); training records also reward, replayed and policy_step. `full_pass` is false for a truncated completion.
+
+    Args:
+        path: the file; made when something is written.
+        per_step: training rollouts kept a step; None: all.
     """
 
     def __init__(self, path: Path, *, per_step: int | None) -> None:
@@ -23,11 +28,12 @@ class RolloutLog:
         self._per_step = per_step
 
     def write_step(self, record: StepRecord) -> None:
-        """Append a step's rollouts: all, or `per_step` of them, evenly spaced so that every group is seen."""
+        """Append a step's rollouts: all, or `per_step` of them, evenly spaced over the groups."""
         rollouts = record.rollouts
         if self._per_step is not None and len(rollouts) > self._per_step:
-            stride = len(rollouts) / self._per_step
-            rollouts = [rollouts[int(index * stride)] for index in range(self._per_step)]
+            total = len(rollouts)
+            places = [index * total // self._per_step for index in range(self._per_step)]
+            rollouts = [rollouts[place] for place in places]
         append_lines(
             self.path,
             [
@@ -38,7 +44,9 @@ class RolloutLog:
                     "text": rollout.completion.text,
                     "status": rollout.verdict.status.value,
                     "pass_rate": rollout.verdict.pass_rate,
-                    "full_pass": rollout.verdict.full_pass,
+                    "full_pass": is_success(
+                        rollout.verdict, is_truncated=rollout.completion.is_truncated
+                    ),
                     "exhaustive": None,
                     "reward": rollout.reward,
                     "replayed": rollout.is_replayed,
@@ -61,11 +69,16 @@ class RolloutLog:
                     "text": completion.text,
                     "status": verdict.status.value,
                     "pass_rate": verdict.pass_rate,
-                    "full_pass": verdict.full_pass,
-                    "exhaustive": None if strict is None else strict.full_pass,
+                    "full_pass": passed,
+                    "exhaustive": is_right,
                 }
-                for problem_id, completion, verdict, strict in zip(
-                    problem_ids, result.completions, result.verdicts, exhaustive, strict=True
+                for problem_id, completion, verdict, passed, is_right in zip(
+                    problem_ids,
+                    result.completions,
+                    result.verdicts,
+                    result.passed,
+                    exhaustive,
+                    strict=True,
                 )
             ],
         )

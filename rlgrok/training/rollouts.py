@@ -14,7 +14,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlgrok.rewards import binary_reward, dense_reward
+from rlgrok.rewards import binary_reward, dense_reward, is_success
 from rlgrok.sampling import Sampled, sample_tokens
 from rlgrok.training.replay import ReplayStore
 from rlgrok.training.schedule import Phase, Schedule
@@ -35,7 +35,10 @@ class StepRecord:
     decisive_entropy: float | None = None
     """The same over the tokens that decide a program (see `decisive_mean`), in nats."""
     generate_s: float = 0.0
+    replay_s: float = 0.0
+    """Seconds of judging, and of looking into the store, that replay took before the reward function was asked."""
     judge_s: float = 0.0
+    """Seconds of all judging, `replay_s` included."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class RolloutFunction:
 
         Returns:
             `prompt_ids`, `completion_ids`, `logprobs` and `source_step`, each one entry a completion. `source_step` is
-            the step whose policy drew the completion: below `step` for a replayed one.
+            the step whose policy drew a replayed completion, None for one drawn now.
         """
         started = time.perf_counter()
         size = self._sampling.group_size
@@ -120,11 +123,13 @@ class RolloutFunction:
         )
         self._record.entropy = _mean([value for row in sampled.entropies for value in row])
         self._record.decisive_entropy = decisive_mean(sampled, self._decisive_ids)
-        completion_ids, source_step = sampled.token_ids, [step] * len(prompts)
-        logprobs = sampled.logprobs
+        completion_ids, logprobs = sampled.token_ids, sampled.logprobs
+        source_step: list[int | None] = [None] * len(prompts)
+        drawn = time.perf_counter()
         if self._replay is not None:
             self._substitute(texts, completion_ids, logprobs, source_step, step)
-        self._record.generate_s = time.perf_counter() - started
+        self._record.generate_s = drawn - started
+        self._record.replay_s = time.perf_counter() - drawn
         return {
             "prompt_ids": [ids for ids in prompt_ids for _ in range(size)],
             "completion_ids": completion_ids,
@@ -137,7 +142,7 @@ class RolloutFunction:
         texts: Sequence[str],
         completion_ids: list[list[int]],
         logprobs: list[list[float]],
-        source_step: list[int],
+        source_step: list[int | None],
         step: int,
     ) -> None:
         """Store new successes; give each group without one the problem's stored successes, in its last places."""
@@ -153,7 +158,10 @@ class RolloutFunction:
                     _decode(self._tokenizer, completion_ids, places, self._end_ids),
                     strict=True,
                 )
-                if is_success(self._verifier.verify(problem_id, completion), completion)
+                if is_success(
+                    self._verifier.verify(problem_id, completion),
+                    is_truncated=completion.is_truncated,
+                )
             ]
             for place in passed:
                 self._replay.add(problem_id, completion_ids[place], step)
@@ -196,10 +204,17 @@ class RewardFunction:
         self,
         completion_ids: Sequence[Sequence[int]],
         problem_ids: Sequence[str],
-        source_steps: Sequence[int] | None,
+        source_steps: Sequence[int | None] | None,
         step: int,
     ) -> list[float | None]:
-        """One reward a completion, in the order given; groups of G stand together."""
+        """One reward a completion, in the order given; groups of G stand together.
+
+        Args:
+            completion_ids: token ids of each completion.
+            problem_ids: of each completion.
+            source_steps: see `RolloutFunction`; None: nothing is replayed.
+            step: the step in progress.
+        """
         started = time.perf_counter()
         completions = _decode(
             self._tokenizer, completion_ids, range(len(completion_ids)), self._end_ids
@@ -209,7 +224,7 @@ class RewardFunction:
         for index, completion in enumerate(completions):
             verdict = self._verifier.verify(problem_ids[index], completion)
             reward = self._pay(verdict, completion)
-            source = step if source_steps is None else source_steps[index]
+            source = None if source_steps is None else source_steps[index]
             rollouts.append(
                 Rollout(
                     step=step,
@@ -217,15 +232,15 @@ class RewardFunction:
                     completion=completion,
                     verdict=verdict,
                     reward=0.0 if reward is None else reward,
-                    policy_step=source,
-                    is_replayed=source != step,
+                    policy_step=step if source is None else source,
+                    is_replayed=source is not None,
                 )
             )
             rewards.append(reward)
         self._record.step = step
         self._record.rollouts = rollouts
         self._record.group_size = self._group_size
-        self._record.judge_s = time.perf_counter() - started
+        self._record.judge_s = self._record.replay_s + time.perf_counter() - started
         return rewards
 
     def _pay(self, verdict: Verdict, completion: Completion) -> float | None:
@@ -236,43 +251,34 @@ class RewardFunction:
         return dense_reward(verdict, balanced=self._balanced, is_truncated=completion.is_truncated)
 
 
-def is_success(verdict: Verdict, completion: Completion) -> bool:
-    """Passed every test and ended by itself."""
-    return verdict.full_pass and not completion.is_truncated
-
-
 def step_metrics(record: StepRecord, *, balanced: bool) -> dict[str, float]:
     """The numbers of a step, from its rollouts; replayed completions count only where it says so.
 
     `full_pass` and `dense_reward` describe the policy: a replayed completion stands for one that failed, so it counts
     as a failure in the first and is left out of the second. `reward` and the group shares describe what was
-    trained on, replayed ones included.
+    trained on, replayed ones included. Where the verifier failed, a completion counts in none of these.
     """
     rollouts = record.rollouts
-    own = [rollout for rollout in rollouts if not rollout.is_replayed]
     groups = [
-        rollouts[start : start + record.group_size]
+        [r for r in rollouts[start : start + record.group_size] if _is_judged(r)]
         for start in range(0, len(rollouts), record.group_size)
     ]
+    judged = [rollout for group in groups for rollout in group]
+    own = [rollout for rollout in judged if not rollout.is_replayed]
     dense = [
         dense_reward(r.verdict, balanced=balanced, is_truncated=r.completion.is_truncated)
         for r in own
-        if r.verdict.status is not Status.INFRASTRUCTURE_ERROR
     ]
-    equal = sum(len({rollout.reward for rollout in group}) == 1 for group in groups)
+    equal = sum(len({rollout.reward for rollout in group}) <= 1 for group in groups)
     values = {
-        "reward": _mean([rollout.reward for rollout in rollouts]),
+        "reward": _mean([rollout.reward for rollout in judged]),
         "dense_reward": _mean(dense),
-        "full_pass": sum(is_success(r.verdict, r.completion) for r in own) / len(rollouts),
-        "pass_at_group": _mean(
-            [
-                float(any(is_success(r.verdict, r.completion) and not r.is_replayed for r in g))
-                for g in groups
-            ]
-        ),
+        "full_pass": sum(map(_is_own_success, judged)) / max(1, len(judged)),
+        "pass_at_group": _mean([float(any(map(_is_own_success, group))) for group in groups]),
         "zero_variance_share": equal / len(groups),
         "informative_share": 1.0 - equal / len(groups),
-        "replayed": float(len(rollouts) - len(own)),
+        "replayed": float(sum(rollout.is_replayed for rollout in rollouts)),
+        "verifier_failures": float(len(rollouts) - len(judged)),
         "parse_error_share": _mean([float(r.verdict.status is Status.PARSE_ERROR) for r in own]),
         "truncated_share": _mean([float(r.completion.is_truncated) for r in own]),
         "completion_length": _mean([float(len(r.completion.token_ids)) for r in own]),
@@ -286,6 +292,17 @@ def step_metrics(record: StepRecord, *, balanced: bool) -> dict[str, float]:
     if record.decisive_entropy is not None:
         values["decisive_entropy"] = record.decisive_entropy
     return values
+
+
+def _is_judged(rollout: Rollout) -> bool:
+    """Our own verifier said something of the completion."""
+    return rollout.verdict.status is not Status.INFRASTRUCTURE_ERROR
+
+
+def _is_own_success(rollout: Rollout) -> bool:
+    return not rollout.is_replayed and is_success(
+        rollout.verdict, is_truncated=rollout.completion.is_truncated
+    )
 
 
 TOP_ENTROPY_SHARE = 0.2

@@ -195,6 +195,11 @@ def step_warnings(values: Mapping[str, Any]) -> dict[str, str]:
         found["truncated"] = (
             f"{values['truncated_share']:.0%} of completions hit policy.max_new_tokens and earn nothing"
         )
+    failures = values["verifier_failures"]
+    if failures:
+        found["verifier_failed"] = (
+            f"the verifier failed on {failures:.0f} completions, which are left out of their groups"
+        )
     if values["phase"] == Phase.BINARY and values["full_pass"] == 0.0:
         found["binary_without_success"] = (
             "no completion passes: a binary reward gives no gradient here"

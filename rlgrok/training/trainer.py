@@ -128,7 +128,7 @@ def build_trainer(
         completion_ids: list[list[int]],
         problem_id: list[str],
         trainer_state: Any,  # noqa: ANN401 - transformers' TrainerState
-        source_step: list[int] | None = None,
+        source_step: list[int | None] | None = None,
         **_: object,
     ) -> list[float | None]:
         return reward(completion_ids, problem_id, source_step, trainer_state.global_step + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rlgrok.rewards import binary_reward, dense_reward
+from rlgrok.rewards import binary_reward, dense_reward, is_success, require_verdict
 from rlgrok.types import Status, Verdict
 from runtime.errors import InfrastructureError
 
@@ -43,8 +43,20 @@ def test_a_truncated_completion_earns_nothing_however_right_it_is() -> None:
 
 @pytest.mark.parametrize("is_truncated", [False, True])
 def test_our_own_failure_is_never_a_reward(is_truncated: bool) -> None:
-    message = "a verdict of the failing verifier is never a reward; got the judge broke"
+    message = "the verifier failed, which is neither a reward nor a wrong program; got the judge broke"
     with pytest.raises(InfrastructureError, match=message):
         dense_reward(OURS, balanced=False, is_truncated=is_truncated)
     with pytest.raises(InfrastructureError, match=message):
         binary_reward(OURS, is_truncated=is_truncated)
+
+
+def test_a_success_passed_everything_and_ended_by_itself() -> None:
+    assert is_success(PERFECT, is_truncated=False)
+    assert not is_success(PERFECT, is_truncated=True)
+    assert not is_success(MIXED, is_truncated=False)
+
+
+def test_a_required_verdict_is_itself_or_names_what_it_was_of() -> None:
+    assert require_verdict(UNPARSED, "a:b") is UNPARSED
+    with pytest.raises(InfrastructureError, match="got the judge broke; at a:b"):
+        require_verdict(OURS, "a:b")
