@@ -74,6 +74,8 @@ def main() -> None:
         for way, run in ways.items():
             steps[way] += run(config, data, way=way, num_steps=arguments.steps, seed=number)
     table = {way: medians(found) for way, found in steps.items()}
+    for part in ("generate", "update"):
+        del table["trl"][part]  # its generation and update cannot be told apart from outside
     report(table)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     result = {
@@ -288,13 +290,14 @@ def medians(steps: list[dict[str, float]]) -> dict[str, float]:
 
 
 def report(table: dict[str, dict[str, float]]) -> None:
-    """Print the table. TRL's own generation cannot be told apart from its update."""
+    """Print the table; a dash where a part cannot be told apart."""
     base = table["bare"]["total"]
     print(f"{'':10}{'s/step':>9}{'x bare':>9}{'generate':>10}{'judge':>8}{'update':>8}")
     for way, row in table.items():
-        parts = [f"{row[name] / row['total']:.0%}" for name in ("generate", "judge", "update")]
-        if way == "trl":
-            parts[0], parts[2] = "-", "-"
+        parts = [
+            f"{row[name] / row['total']:.0%}" if name in row else "-"
+            for name in ("generate", "judge", "update")
+        ]
         print(
             f"{way:10}{row['total']:9.3f}{row['total'] / base:9.2f}{parts[0]:>10}{parts[1]:>8}{parts[2]:>8}"
         )
