@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,15 +31,8 @@ def doctor(
     if as_json:
         output.emit({"command": "doctor", "status": "done", "run": None, **found})
         return
-    for title, part in found.items():
-        if isinstance(part, dict):
-            output.facts(title, part)
-        elif part:
-            output.table(
-                title,
-                tuple(part[0]),
-                [tuple(output.shown(value) for value in row.values()) for row in part],
-            )
+    for title, part in readable(found).items():
+        output.facts(title, part)
 
 
 def examine(root: Path) -> dict[str, Any]:
@@ -48,9 +42,9 @@ def examine(root: Path) -> dict[str, Any]:
     import sys
 
     from cli import kernel, paths
-    from runtime.devices import inventory
+    from runtime.devices import inventory, thread_budget
 
-    machine = dataclasses.asdict(inventory())
+    machine = {"threads": thread_budget(None), **dataclasses.asdict(inventory())}
     return {
         "toolkit": {
             "version": _version("delta-toolkit"),
@@ -63,6 +57,59 @@ def examine(root: Path) -> dict[str, Any]:
         "disk": {"runs": _disk(root), "cache": _disk(paths.cache_folder())},
         "kernel": kernel.features(),
     }
+
+
+def readable(found: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What `examine` found, one line a fact, in words."""
+    from cli.output import shown
+
+    machine, disk, kernel = found["machine"], found["disk"], found["kernel"]
+    return {
+        "toolkit": found["toolkit"],
+        "libraries": {
+            name: version or "not installed" for name, version in found["libraries"].items()
+        },
+        "machine": {
+            "CPUs": f"{machine['cpus']} that this process may use",
+            "threads": f"{machine['threads']} for a run, unless training.threads says less",
+            "memory": f"{machine['memory_mib'] / 1024:.1f} GiB",
+            **_gpu_lines(machine["gpus"]),
+            **{one["name"]: _framework_line(one) for one in machine["frameworks"]},
+        },
+        "disk": {
+            name: f"{place['free_gib']:g} of {place['total_gib']:g} GiB free, "
+            f"{'writable' if place['writable'] else 'NOT WRITABLE'}: {place['path']}"
+            for name, place in disk.items()
+        },
+        "kernel": {
+            "release": kernel["kernel"],
+            "Landlock": "no" if kernel["landlock_abi"] is None else f"ABI {kernel['landlock_abi']}",
+            "seccomp filters": " ".join(kernel["seccomp_actions"] or ["no"]),
+            "user namespaces": shown(kernel["user_namespaces"]),
+        },
+    }
+
+
+def _gpu_lines(gpus: Mapping[str, Any]) -> dict[str, str]:
+    """A line a GPU; one line when there is none, or when they cannot be listed."""
+    if gpus["problem"]:
+        return {"GPUs": f"cannot be listed: {gpus['problem']}"}
+    lines = {}
+    for gpu in gpus["gpus"]:
+        users = ", ".join(map(str, gpu["processes"]))
+        memory = f"{gpu['free_mib'] / 1024:.1f} of {gpu['memory_mib'] / 1024:.1f} GiB free"
+        use = f"used by process {users}" if users else "no process on it"
+        lines[f"GPU {gpu['index']}"] = f"{gpu['name']}, {memory}, {use}"
+    return lines or {"GPUs": "none"}
+
+
+def _framework_line(framework: Mapping[str, Any]) -> str:
+    if framework["version"] is None:
+        return "not installed"
+    if framework["problem"]:
+        return f"{framework['version']}, does not start: {framework['problem']}"
+    seen = ", ".join(framework["gpus"]) or "the CPU"
+    return f"{framework['version']} ({framework['build']}), sees {seen}"
 
 
 def _version(name: str) -> str | None:

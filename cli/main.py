@@ -47,7 +47,9 @@ def toolkit(
 
 def main() -> NoReturn:
     """The entry point of the console script."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    output.settle()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -55,6 +57,8 @@ def run(arguments: list[str]) -> int:
     try:
         return int(app(args=arguments, prog_name="toolkit", standalone_mode=False) or errors.DONE)
     except SystemExit as error:  # `--version` of Hydra's parser, and completion
+        if isinstance(error.__context__, BrokenPipeError):  # Typer's answer to one
+            return errors.DONE
         return error.code if isinstance(error.code, int) else errors.DONE
     except typer.Abort:
         return errors.INTERRUPTED

@@ -8,10 +8,11 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cli.errors import DONE, INTERRUPTED, UNTRUSTWORTHY, Failure
+from runtime.progress import MutedOnError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,9 +21,9 @@ PLAIN_WIDTH = 200
 """Columns where there is no terminal to ask: wide enough that a path stays on one line."""
 
 HEADLINES = (
-    "outcome", "transition_step", "transition_interval_95", "plateau_steps", "phase_change_step", "stopped",
-    "heldout_full_pass", "heldout_exhaustive", "heldout_exhaustive_interval_95", "base_heldout_exhaustive",
-    "base_pass_at_k", "folder", "wall_s",
+    "outcome", "transition_reason", "transition_step", "transition_interval_95", "plateau_steps",
+    "phase_change_step", "steps", "stopped", "heldout_full_pass", "heldout_exhaustive",
+    "heldout_exhaustive_interval_95", "base_heldout_exhaustive", "base_pass_at_k", "folder", "wall_s",
 )  # fmt: skip
 """Values of a summary worth showing at the end of a run, in this order; `pass_at_<k>` follows."""
 
@@ -38,7 +39,8 @@ def console() -> Console:
     """A console on standard error, made anew so that tests may replace the stream."""
     from rich.console import Console
 
-    made = Console(stderr=True, highlight=False, markup=False)
+    # Rich's own answer to a reader that has gone is to exit with 1, whatever became of the run.
+    made = Console(file=MutedOnError(sys.stderr), highlight=False, markup=False)
     if not made.is_terminal:
         made.width = PLAIN_WIDTH
     return made
@@ -46,13 +48,31 @@ def console() -> Console:
 
 def emit(result: Mapping[str, Any]) -> None:
     """Print one JSON object on standard output; NaN and infinities become null."""
-    sys.stdout.write(json.dumps(_finite(result), default=str, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    _put(sys.stdout, json.dumps(_finite(result), default=str, allow_nan=False) + "\n")
 
 
 def say(text: str) -> None:
     """One plain line for people, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    _put(sys.stderr, f"{text}\n")
+
+
+def _put(stream: TextIO, text: str) -> None:
+    """Write and flush; a reader that has gone changes nothing about how the command went."""
+    with suppress(BrokenPipeError):
+        stream.write(text)
+        stream.flush()
+
+
+def settle() -> None:
+    """Get rid of what was meant for readers that have gone, or the interpreter exits with 120 for it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except BrokenPipeError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)
 
 
 def say_failure(failure: Failure, *, run: str | None = None, command: str | None = None) -> None:
@@ -81,11 +101,15 @@ def fail(failure: Failure, *, as_json: bool) -> None:
 
 def result(title: str, summary: Mapping[str, Any]) -> None:
     """The few values of a summary that answer the question of the run; all of them when none is known."""
-    chosen = {key: summary[key] for key in HEADLINES if key in summary}
-    chosen |= {
+    facts(title, headlines(summary) or summary)
+
+
+def headlines(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a summary that a reader looks for first; what a run does not have is left out."""
+    chosen = {key: summary[key] for key in HEADLINES if summary.get(key) is not None}
+    return chosen | {
         key: value for key, value in summary.items() if re.fullmatch(r"(base_)?pass_at_\d+", key)
     }
-    facts(title, chosen or summary)
 
 
 def facts(title: str, values: Mapping[str, Any]) -> None:
@@ -102,12 +126,15 @@ def table(
     from rich import box
     from rich.table import Table
 
-    made = Table(title=title, title_justify="left", show_header=show_header, box=box.SIMPLE_HEAD)
+    made = Table(show_header=show_header, box=box.SIMPLE_HEAD)
     for number, name in enumerate(header):
         made.add_column(name, overflow="fold", no_wrap=number == 0)
     for row in rows:
         made.add_row(*row)
-    console().print(made)
+    shown_on = console()
+    if title:  # not the table's own: a path must not be broken to the width of a narrow table
+        shown_on.print(title, style="bold", soft_wrap=True)
+    shown_on.print(made)
 
 
 def shown(value: Any) -> str:  # noqa: ANN401 - whatever a summary holds
@@ -119,9 +146,9 @@ def shown(value: Any) -> str:  # noqa: ANN401 - whatever a summary holds
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {shown(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {shown(item)}" for key, item in value.items()) or "-"
     if isinstance(value, list | tuple):
-        return ", ".join(shown(item) for item in value)
+        return ", ".join(shown(item) for item in value) or "-"
     return str(value)
 
 

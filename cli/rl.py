@@ -179,7 +179,9 @@ def verify(
 def reference(
     ctx: typer.Context,
     overrides: Overrides = None,
-    rebuild: Annotated[bool, typer.Option(help="Make it again although it is cached.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make it again although it is cached.")
+    ] = False,
     device: Device = "auto",
     out: Out = None,
     quiet: Quiet = False,

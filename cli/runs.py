@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.completion import complete_run
+from runtime.errors import ConfigError
 
 if TYPE_CHECKING:
     from runtime.run import Run, RunInfo
@@ -25,8 +26,15 @@ RunName = Annotated[
     ),
 ]
 
+STATUSES = ("running", "done", "interrupted", "failed", "killed", "unreadable")
+
 HEADLINE = ("heldout_exhaustive", "heldout_full_pass", "transition_step")
 """Summary values worth a column in the list."""
+
+
+def complete_status(incomplete: str) -> list[str]:
+    """Statuses, for the shell."""
+    return [status for status in STATUSES if status.startswith(incomplete)]
 
 
 @app.command(
@@ -36,7 +44,7 @@ HEADLINE = ("heldout_exhaustive", "heldout_full_pass", "transition_step")
 def list_(
     status: Annotated[
         str | None,
-        typer.Option(help="Only these: running, done, interrupted, failed, killed, unreadable."),
+        typer.Option(help=f"Only these: {', '.join(STATUSES)}.", autocompletion=complete_status),
     ] = None,
     root: Runs = Path("runs"),
     as_json: AsJson = False,
@@ -45,6 +53,10 @@ def list_(
     from cli import output
     from runtime.run import list_runs
 
+    if status is not None and status not in STATUSES:
+        raise ConfigError(
+            "no such status", got=status, expected=", ".join(STATUSES), where="--status"
+        )
     found = [info for info in list_runs(root) if status is None or info.status == status]
     if as_json:
         output.emit({"root": str(root), "runs": [_as_dict(info) for info in found]})
@@ -57,7 +69,7 @@ def list_(
 
 
 @app.command(
-    epilog="Examples:\n\n- `toolkit runs show latest`\n- `toolkit runs show grok_tiny --json`\n"
+    epilog="Examples:\n\n- `toolkit runs show latest`\n- `toolkit runs show train-grok_tiny --json`\n"
 )
 def show(run: RunName, root: Runs = Path("runs"), as_json: AsJson = False) -> None:
     """Show a run: how it went, what came out, its last events."""
@@ -79,7 +91,7 @@ def show(run: RunName, root: Runs = Path("runs"), as_json: AsJson = False) -> No
         return
     output.facts(str(path), _story(opened, info))
     if info.summary:
-        output.facts("summary", info.summary)
+        output.facts("summary", {**output.headlines(info.summary), **info.summary})
     events = [
         (str(event.pop("kind")), output.shown(_without_time(event)))
         for event in _last_events(opened)

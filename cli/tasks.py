@@ -6,37 +6,28 @@ is claimed: the claim decides what they may see.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cli.job import Job, task
 from cli.paths import cache_folder
 from rlgrok.config import EvalConfig, TrainConfig
 from runtime import devices
-from runtime.progress import make_training_view
+from runtime.progress import TrainingView, make_training_view
 
 
 @task(TrainConfig)
 def train(job: Job) -> dict[str, Any]:
     """`toolkit rl train`."""
     config = job.config()
-    with (
-        devices.claim(
-            job.invocation.device,
-            owner=str(job.folder),
-            framework="torch",
-            threads=config.training.threads,
-        ) as claim,
-        job.open_run(config) as run,
-        make_training_view(quiet=job.invocation.quiet, live=job.live()) as view,
-    ):
-        claim.apply()
-        from rlgrok.train import train as work
+    with _opened(job, config, threads=config.training.threads) as given:
+        with _loading(**given):
+            from rlgrok.train import train as work
 
         return work(
             config,
-            run=run,
-            view=view,
-            claim=claim,
+            **given,
             cache=cache_folder(),
             resume=job.invocation.resume is not None,
             rebuild_reference=job.invocation.rebuild,
@@ -47,39 +38,47 @@ def train(job: Job) -> dict[str, Any]:
 def evaluate(job: Job) -> dict[str, Any]:
     """`toolkit rl eval`."""
     config = job.config()
-    with (
-        devices.claim(job.invocation.device, owner=str(job.folder), framework="torch") as claim,
-        job.open_run(config, target=job.invocation.target) as run,
-        make_training_view(quiet=job.invocation.quiet, live=job.live()) as view,
-    ):
-        claim.apply()
-        from rlgrok.evaluate import evaluate as work
+    with _opened(job, config, target=job.invocation.target) as given:
+        with _loading(**given):
+            from rlgrok.evaluate import evaluate as work
 
-        return work(config, run=run, view=view, claim=claim)
+        return work(config, **given)
 
 
 @task(TrainConfig)
 def reference(job: Job) -> dict[str, Any]:
     """`toolkit rl reference`."""
     config = job.config()
+    with _opened(job, config, threads=config.training.threads) as given:
+        with _loading(**given):
+            from rlgrok.make_reference import make_reference as work
+
+        return work(config, **given, cache=cache_folder(), rebuild=job.invocation.rebuild)
+
+
+@contextmanager
+def _opened(
+    job: Job,
+    config: Any,  # noqa: ANN401 - an instance of the job's kind
+    *,
+    threads: int | None = None,
+    **manifest: Any,  # noqa: ANN401 - JSON-able facts
+) -> Iterator[dict[str, Any]]:
+    """`claim`, `run` and `view`, opened in this order: when no device is free, no run folder is left behind."""
     with (
         devices.claim(
-            job.invocation.device,
-            owner=str(job.folder),
-            framework="torch",
-            threads=config.training.threads,
+            job.invocation.device, owner=str(job.folder), framework="torch", threads=threads
         ) as claim,
-        job.open_run(config) as run,
+        job.open_run(config, **manifest) as run,
         make_training_view(quiet=job.invocation.quiet, live=job.live()) as view,
     ):
-        claim.apply()
-        from rlgrok.make_reference import make_reference as work
+        yield {"run": run, "view": view, "claim": claim}
 
-        return work(
-            config,
-            run=run,
-            view=view,
-            claim=claim,
-            cache=cache_folder(),
-            rebuild=job.invocation.rebuild,
-        )
+
+@contextmanager
+def _loading(view: TrainingView, claim: devices.DeviceClaim, **_: object) -> Iterator[None]:
+    """Around the import of a framework, which takes seconds: it sees the claimed device, or the run is refused."""
+    claim.apply()
+    with view.task("loading torch and its libraries", 1):
+        yield
+    devices.verify_torch(claim)

@@ -175,7 +175,12 @@ class PlainTrainingView(SilentView):
         """A line at the start, one now and then, and one at the end."""
         task = SideTask(description, total)
         self._line(f"{description} ...")
-        yield _Counter(task, lambda: self._line(_task_text(task)) if self._is_time() else None)
+
+        def now_and_then() -> None:
+            if task.done != total and self._is_time():
+                self._line(_task_text(task))
+
+        yield _Counter(task, now_and_then)
         self._line(f"{_task_text(task)}, done")
 
     def _step_text(self) -> str:
@@ -430,6 +435,8 @@ class _Counter:
 
 
 def _task_text(task: SideTask) -> str:
+    if task.total == 1:  # one piece of work: there is nothing to count
+        return task.description
     return f"{task.description} {task.done}" + ("" if task.total is None else f"/{task.total}")
 
 

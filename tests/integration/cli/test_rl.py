@@ -150,3 +150,13 @@ def test_a_failing_job_in_a_worker_process_is_told(toolkit: object, tmp_path: Pa
     assert [part["status"] for part in result.json["runs"]] == ["failed", "failed"]
     assert all("nowhere/" in part["error"]["message"] for part in result.json["runs"])
     assert "Traceback" not in result.err
+
+
+def test_a_reader_that_goes_away_is_no_failure(toolkit: object, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"dsl": "", "test_cases": []}\n' * 20_000)
+    process = toolkit.start("rl", "verify", "--in", "in.jsonl")
+    assert process.stdout.readline().startswith('{"valid": false')
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0
+    assert process.stderr.read() == ""
+    process.stderr.close()

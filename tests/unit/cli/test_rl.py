@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from runtime.errors import InfrastructureError, UntrustworthyError
+from runtime.errors import DeviceError, InfrastructureError, UntrustworthyError
 from runtime.run import Run
 
 
@@ -53,6 +53,41 @@ def test_train_makes_a_complete_run_folder(toolkit: Callable, work: Any, tmp_pat
     assert yaml.safe_load((run / "config.yaml").read_text())["training"]["max_steps"] == 3
     files = {path.name for path in run.iterdir()}
     assert not files & {".hydra", "rl-train.log"}
+
+
+def test_a_framework_without_the_claimed_device_is_refused(
+    toolkit: Callable, work: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(claim: object) -> None:
+        raise DeviceError("torch does not see GPU 0, which was claimed for it")
+
+    monkeypatch.setattr("runtime.devices.verify_torch", refuse)
+    for command in (["train"], ["eval", "org/model"]):
+        result = toolkit("rl", *command)
+        assert result.code == 2
+        assert "does not see GPU 0" in result.err
+    assert work.calls == []
+
+
+def test_the_end_of_a_run_shows_what_there_is_and_why(toolkit: Callable, work: Any) -> None:
+    work.does = lambda call: {
+        "pass_at_8": 0.5,
+        "outcome": "no transition",
+        "transition_reason": "no climb",
+        "transition_step": None,
+        "heldout_exhaustive": 0.0,
+    }
+    result = toolkit("rl", "train", "name=a_name_longer_than_the_table_that_follows_is_wide")
+    lines = result.err.splitlines()
+    (title,) = (number for number, line in enumerate(lines) if line.endswith("_is_wide"))
+    shown = [line.split(None, 1) for line in lines[title + 1 :]]
+    rows = [[name, *(word.strip() for word in words)] for name, *words in filter(None, shown)]
+    assert rows == [
+        ["outcome", "no transition"],
+        ["transition_reason", "no climb"],
+        ["heldout_exhaustive", "0"],
+        ["pass_at_8", "0.5"],
+    ]
 
 
 def test_the_work_gets_the_typed_config_and_the_flags(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cli import runs
 from runtime.run import Run
 
 
@@ -58,6 +59,21 @@ def test_list_for_machines(two_runs: tuple[Path, Path], toolkit: Callable, tmp_p
     assert entry["run"] == str(two_runs[0].relative_to(tmp_path))
     assert entry["summary"] == {"heldout_exhaustive": 0.25}
     assert result.err == ""
+
+
+def test_list_refuses_a_status_that_no_run_can_have(two_runs: object, toolkit: Callable) -> None:
+    result = toolkit("runs", "list", "--status", "finished")
+    assert result.code == 2
+    assert "no such status; got finished; expected running, done, interrupted" in result.err
+    for status in runs.STATUSES:
+        assert toolkit("runs", "list", "--status", status).code == 0
+
+
+def test_show_begins_with_what_matters(toolkit: Callable, tmp_path: Path) -> None:
+    make_run(tmp_path / "runs/2026-01-01/100000-rl-train-x", aside=1, heldout_exhaustive=0.25)
+    shown = toolkit("runs", "show", "latest").err
+    assert shown.index("heldout_exhaustive") < shown.index("aside")
+    assert shown.count("heldout_exhaustive") == 1
 
 
 def test_show(two_runs: object, toolkit: Callable) -> None:

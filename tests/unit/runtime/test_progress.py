@@ -134,6 +134,21 @@ def test_plain_notes_and_tasks():
     ]
 
 
+def test_a_plain_task_says_its_end_once_and_counts_only_what_can_be_counted():
+    view, now, stream = plain_view()
+    with view.task("decoding", 2) as task:
+        now[0] += 60.0
+        task.advance(2)
+    with view.task("loading torch", 1):
+        now[0] += 5.0
+    assert stream.getvalue().splitlines() == [
+        "[0:00] decoding ...",
+        "[1:00] decoding 2/2, done",
+        "[1:00] loading torch ...",
+        "[1:05] loading torch, done",
+    ]
+
+
 def test_a_plain_task_that_fails_is_not_called_done():
     view, _, stream = plain_view()
     with pytest.raises(ValueError, match="boom"), view.task("drawing", None) as task:
