@@ -1,8 +1,8 @@
 """A straightforward Manufactoria interpreter, written to the specification and to nothing else.
 
 The yardstick of `benchmarks/bench_judge.py` and the independent twin that the tests hold the shipped judge to. It
-imports nothing from the package: lines are matched one by one, the tape is a string that is cut at every pull, nodes are looked
-up by name, and nothing is remembered from one program to the next.
+imports nothing from the package: lines are matched one by one, the tape is a string that is cut at every pull, nodes
+are looked up by name, and nothing is remembered from one program to the next.
 """
 
 from __future__ import annotations
