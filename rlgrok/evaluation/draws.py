@@ -7,7 +7,7 @@ two machines draw the same texts from the same seed; the file says what was draw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,8 @@ from runtime.locks import OwnedLock, holder_of
 from runtime.storage import content_hash, storage_errors, to_json
 
 FORMAT = 1
+FOREVER = -1.0
+"""As long as it takes: the lock dies with its holder."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,24 @@ class DrawStore:
         folder: where such files are kept; made when absent.
         identity: whose draws.
         path: the file, instead of the one in `folder` named by the identity's hash.
+        on_wait: called with who has the file open, before waiting for them. None: do not wait.
 
     Raises:
         InputError: the file belongs to another identity, names the first field that differs; or it is damaged, or
-            another process has it open.
+            another process has it open and there is no `on_wait`.
         StorageError: the disk refused.
     """
 
-    def __init__(self, folder: Path, identity: DrawIdentity, *, path: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        identity: DrawIdentity,
+        *,
+        path: Path | None = None,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
         self.identity = identity
+        self._on_wait = on_wait
         self.path = path if path is not None else folder / f"{identity.key()}.jsonl.gz"
         self._lock = OwnedLock(self.path.with_suffix(".lock"), owner="drawing completions")
         self._draws: dict[str, list[Draw]] = {}
@@ -82,12 +93,7 @@ class DrawStore:
         with storage_errors(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self._lock.acquire():
-            raise InputError(
-                "another evaluation is adding to the same draws",
-                got=f"held by {holder_of(self._lock.path) or 'another process'}",
-                where=self.path,
-                hint="wait for it to finish, then run this again: it will use those draws",
-            )
+            self._wait(str(holder_of(self._lock.path) or "another process"))
         try:
             self._load()
         except BaseException:
@@ -130,6 +136,17 @@ class DrawStore:
         append_lines(self.path, [asdict(draw) for draw in draws])
         for draw in draws:
             self._draws.setdefault(draw.problem_id, []).append(draw)
+
+    def _wait(self, holder: str) -> None:
+        if self._on_wait is None:
+            raise InputError(
+                "another evaluation is adding to the same draws",
+                got=f"held by {holder}",
+                where=self.path,
+                hint="wait for it to finish, then run this again: it will use those draws",
+            )
+        self._on_wait(holder)
+        self._lock.acquire(FOREVER)
 
     def _load(self) -> None:
         records = mend(self.path)

@@ -93,6 +93,21 @@ def test_a_second_process_is_told_who_is_drawing(tmp_path) -> None:
         pass
 
 
+def test_who_can_wait_gets_the_draws_of_the_one_before(tmp_path) -> None:
+    """The holder is done once it hears that somebody waits, so that the test needs no clock."""
+    first = DrawStore(tmp_path, make_identity()).__enter__()
+    heard: list[str] = []
+
+    def finish(holder: str) -> None:
+        heard.append(holder)
+        first.add(make_draws("p", 0, 3))
+        first.__exit__(None, None, None)
+
+    with DrawStore(tmp_path, make_identity(), on_wait=finish) as second:
+        assert second.count("p") == 3
+    assert len(heard) == 1 and heard[0].startswith("process ")
+
+
 def test_gaps_and_repeats_are_refused_in_memory_and_on_disk(tmp_path) -> None:
     with DrawStore(tmp_path, make_identity()) as store:
         store.add(make_draws("p", 0, 2))
