@@ -29,7 +29,7 @@ from transformers import (
 from rlgrok.tokenizer import build_tokenizer
 from rlgrok.types import PromptStyle
 from rlgrok.writing import library_write_errors
-from runtime.errors import InputError
+from runtime.errors import ConfigError, InputError
 from runtime.storage import atomic_write_json, publish_directory, storage_errors
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -58,6 +58,8 @@ class Policy:
     prompt_style: PromptStyle
     source: str
     """Where it came from: `reference`, a folder or a hub id."""
+    autocast: torch.dtype | None = None
+    """Precision that its completions are computed in; None: that of the weights."""
 
     @property
     def device(self) -> torch.device:
@@ -65,12 +67,15 @@ class Policy:
         return self.model.device
 
     def identity(self) -> str:
-        """`sha256:<hex>` over the weights, by name and raw bytes, and the vocabulary: equal policies are equal."""
+        """`sha256:<hex>` over the weights, by name and raw bytes, vocabulary and chat template.
+
+        Equal policies have equal ones; another precision is another policy. Reads every weight: seconds for billions.
+        """
         digest = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
             flat = tensor.detach().to("cpu").contiguous().view(-1).view(torch.uint8)
-            digest.update(flat.numpy().tobytes())
+            digest.update(flat.numpy())
         digest.update(repr(sorted(self.tokenizer.get_vocab().items())).encode())
         digest.update((self.tokenizer.chat_template or "").encode())
         return f"sha256:{digest.hexdigest()}"
@@ -153,7 +158,8 @@ def load_policy(source: str, *, prompt: PromptStyle, device: str, dtype: str) ->
         dtype: `float32` or `bfloat16`.
 
     Raises:
-        InputError: no such folder or hub id, or the folder does not hold a causal language model.
+        InputError: no such folder or hub id, the folder does not hold a causal language model, or the tokenizer has
+            no end token.
     """
     folder = Path(source).expanduser()
     if folder.exists() and not (folder / "config.json").is_file():
@@ -175,10 +181,49 @@ def load_policy(source: str, *, prompt: PromptStyle, device: str, dtype: str) ->
             where="policy.source",
             hint=str(error).strip().splitlines()[0],
         ) from error
+    if tokenizer.eos_token_id is None:
+        raise InputError(
+            "the policy's tokenizer has no end token, so no completion would end",
+            got=source,
+            expected="eos_token in its tokenizer_config.json",
+            where="policy.source",
+        )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
     return Policy(model.to(device).eval(), tokenizer, prompt, source)
+
+
+def require_prompts(policy: Policy, prompts: Sequence[str], max_new_tokens: int) -> None:
+    """Refuse prompts that the policy cannot read, or has no room to complete.
+
+    Args:
+        policy: will be asked.
+        prompts: in words, without the chat template.
+        max_new_tokens: longest completion.
+
+    Raises:
+        ConfigError: a word that is not in the vocabulary, or the longest prompt and completion need more positions
+            than the model was made for.
+    """
+    rows = [policy.encode_prompt(text) for text in prompts]
+    unknown = policy.tokenizer.unk_token_id
+    if unknown is not None and any(unknown in row for row in rows):
+        raise ConfigError(
+            "the prompts have words that the policy's vocabulary lacks",
+            got=policy.prompt_style.value,
+            expected="prompts that the policy was made for",
+            where="policy.prompt",
+        )
+    positions = getattr(policy.model.config.get_text_config(), "max_position_embeddings", None)
+    longest = max((len(row) for row in rows), default=0)
+    if positions is not None and longest + max_new_tokens > positions:
+        raise ConfigError(
+            "the policy has no room for the longest prompt and its completion",
+            got=f"{longest} + {max_new_tokens} tokens",
+            expected=f"at most {positions} together",
+            where="policy.max_new_tokens",
+        )
 
 
 def save_policy(policy: Policy, folder: Path, extra: Mapping[str, Any] | None = None) -> None:

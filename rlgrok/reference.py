@@ -21,9 +21,9 @@ from rlgrok.corpus import Corpus, build_corpus
 from rlgrok.passk import pass_at_k, pooled_upper
 from rlgrok.policy import Policy, build_tiny_policy, load_policy, save_policy
 from rlgrok.rewards import is_success, require_verdict
-from rlgrok.sampling import sample_tokens
+from rlgrok.sampling import complete
 from rlgrok.training.verification import Verifier
-from rlgrok.types import Completion, Problem, PromptStyle
+from rlgrok.types import Problem, PromptStyle
 from runtime.errors import StorageError, UntrustworthyError
 from runtime.progress import TrainingView
 from runtime.seeding import Stream
@@ -201,25 +201,21 @@ def prove(
     per_problem = max(k, -(-draws // len(problems)))
     total = per_problem * len(problems)
     with view.task("drawing on the target", total) as task:
-        sampled = sample_tokens(
-            policy.model,
-            [policy.encode_prompt(text) for text in prompts],
+        completions = complete(
+            policy,
+            prompts,
             num_per_prompt=per_problem,
             max_new_tokens=max_new_tokens,
-            end_ids=policy.end_token_ids(),
-            pad_id=policy.tokenizer.pad_token_id,
             seed=seed,
             batch_size=PROOF_BATCH,
             on_batch=task.advance,
         )
-    texts = policy.tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
     counts = [0] * len(problems)
-    for index, (text, truncated) in enumerate(zip(texts, sampled.truncated, strict=True)):
+    for index, completion in enumerate(completions):
         problem = index // per_problem
         name = problems[problem].id
-        completion = Completion((), text, is_truncated=truncated)
         verdict = require_verdict(verifier.verify(name, completion), name)
-        counts[problem] += is_success(verdict, is_truncated=truncated)
+        counts[problem] += is_success(verdict, is_truncated=completion.is_truncated)
     return Proof(
         k=k,
         draws=total,

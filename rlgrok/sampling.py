@@ -1,4 +1,4 @@
-"""Draw completions from a policy, fast: each unique prompt is prefilled once, finished rows are dropped.
+"""Draw completions from a policy, fast: each prompt given is prefilled once, finished rows are dropped.
 
 Works with any causal language model that takes and returns a key-value cache. One call is a pure function of its
 arguments, the seed included: it never touches the global random state, so a resumed run draws the same tokens.
@@ -6,13 +6,15 @@ arguments, the seed included: it never touches the global random state, so a res
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
 
-from rlgrok.policy import pad_left
+from rlgrok.policy import Policy, pad_left
+from rlgrok.types import Completion
 
 COMPACT_WHEN = 0.75
 """Finished rows are dropped from the cache once fewer than this share of its rows is alive.
@@ -36,7 +38,42 @@ class Sampled:
     truncated: list[bool]
 
 
-@torch.inference_mode()
+def complete(
+    policy: Policy,
+    prompts: Sequence[str],
+    *,
+    num_per_prompt: int,
+    max_new_tokens: int,
+    seed: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    greedy: bool = False,
+    batch_size: int = 512,
+    on_batch: Callable[[int], None] | None = None,
+) -> list[Completion]:
+    """Completions of prompts in words, `num_per_prompt` of each, grouped by prompt; arguments as `sample_tokens`."""
+    sampled = sample_tokens(
+        policy.model,
+        [policy.encode_prompt(text) for text in prompts],
+        num_per_prompt=num_per_prompt,
+        max_new_tokens=max_new_tokens,
+        end_ids=policy.end_token_ids(),
+        pad_id=policy.tokenizer.pad_token_id,
+        seed=seed,
+        temperature=temperature,
+        top_p=top_p,
+        greedy=greedy,
+        batch_size=batch_size,
+        autocast=policy.autocast,
+        on_batch=on_batch,
+    )
+    texts = policy.tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
+    return [
+        Completion(tuple(ids), text, is_truncated=truncated)
+        for ids, text, truncated in zip(sampled.token_ids, texts, sampled.truncated, strict=True)
+    ]
+
+
 def sample_tokens(
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
@@ -50,12 +87,13 @@ def sample_tokens(
     top_p: float = 1.0,
     greedy: bool = False,
     batch_size: int = 512,
+    autocast: torch.dtype | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Sampled:
     """Sample `num_per_prompt` completions of every prompt.
 
     Args:
-        model: in evaluation mode or without dropout; on any device.
+        model: on any device; in evaluation mode during the call, as before it afterwards.
         prompts: token ids, one row a prompt; rows may differ in length.
         num_per_prompt: completions per prompt.
         max_new_tokens: longest completion; a row that reaches it without an end token is truncated.
@@ -66,34 +104,45 @@ def sample_tokens(
         top_p: keep the smallest set of tokens whose probability reaches this.
         greedy: take the most likely token; temperature then only affects the reported log-probabilities.
         batch_size: rows decoded at once, a bound on memory.
+        autocast: precision to compute in; None: that of the weights.
         on_batch: called with the number of completions just finished.
 
     Returns:
         `len(prompts) * num_per_prompt` completions, grouped by prompt.
     """
     generator = torch.Generator(device=model.device).manual_seed(seed)
+    draw = _Draw(generator, temperature, top_p, greedy)
+    ends = torch.tensor(list(end_ids), device=model.device)
     per_batch = max(1, batch_size // num_per_prompt)
     result = Sampled([], [], [], [])
-    for start in range(0, len(prompts), per_batch):
-        chunk = prompts[start : start + per_batch]
-        for first in range(0, num_per_prompt, batch_size):
-            copies = min(batch_size, num_per_prompt - first)
-            part = _decode(
-                model,
-                chunk,
-                copies,
-                max_new_tokens,
-                torch.tensor(list(end_ids), device=model.device),
-                pad_id,
-                _Draw(generator, temperature, top_p, greedy),
-            )
-            result.token_ids.extend(part.token_ids)
-            result.logprobs.extend(part.logprobs)
-            result.entropies.extend(part.entropies)
-            result.truncated.extend(part.truncated)
-            if on_batch is not None:
-                on_batch(len(part.truncated))
+    with _inference(model, autocast):
+        for start in range(0, len(prompts), per_batch):
+            chunk = prompts[start : start + per_batch]
+            for first in range(0, num_per_prompt, batch_size):
+                copies = min(batch_size, num_per_prompt - first)
+                part = _decode(model, chunk, copies, max_new_tokens, ends, pad_id, draw)
+                result.token_ids.extend(part.token_ids)
+                result.logprobs.extend(part.logprobs)
+                result.entropies.extend(part.entropies)
+                result.truncated.extend(part.truncated)
+                if on_batch is not None:
+                    on_batch(len(part.truncated))
     return result
+
+
+@contextmanager
+def _inference(model: PreTrainedModel, autocast: torch.dtype | None) -> Iterator[None]:
+    """No gradients, no dropout, and no checkpointing of activations, which in training mode does without a cache."""
+    was_training = model.training
+    model.eval()
+    try:
+        with (
+            torch.inference_mode(),
+            torch.autocast(model.device.type, dtype=autocast, enabled=autocast is not None),
+        ):
+            yield
+    finally:
+        model.train(was_training)
 
 
 @dataclass(frozen=True, slots=True)

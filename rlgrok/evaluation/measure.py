@@ -15,7 +15,7 @@ from rlgrok.evaluation.counts import Evaluation, Judged, count_problem
 from rlgrok.evaluation.draws import Draw, DrawIdentity, DrawStore, data_identity
 from rlgrok.policy import Policy
 from rlgrok.rewards import is_success, require_verdict
-from rlgrok.sampling import sample_tokens
+from rlgrok.sampling import complete
 from rlgrok.training.verification import Verifier
 from rlgrok.types import Completion, Problem, Scope
 from runtime.progress import TrainingView
@@ -78,15 +78,16 @@ def measure(
         problem.id: scope.render_prompt(problem, policy.prompt_style) for problem in problems
     }
     verifier = Verifier(scope, {problem.id: problem for problem in problems})
+    identity = policy.identity()
     greedy = _decode_greedily(policy, prompts, settings, view)
-    kept, num_new = _drawn(policy, prompts, settings, view, draws_folder)
+    kept, num_new = _drawn(policy, identity, prompts, settings, view, draws_folder)
     with view.task(f"judging ({label})", len(greedy) + sum(map(len, kept.values()))) as task:
         judge = _judge(verifier, exhaustive, task.advance)
         judged_greedy = {draw.problem_id: judge(draw) for draw in greedy}
         judged = {name: [judge(draw) for draw in draws] for name, draws in kept.items()}
     counts = tuple(count_problem(judged_greedy[name], judged[name]) for name in prompts)
     return Measured(
-        Evaluation(label, policy.source, policy.identity(), counts),
+        Evaluation(label, policy.source, identity, counts),
         tuple(judged_greedy[name] for name in prompts),
         tuple(draw for name in prompts for draw in judged[name]),
         num_new,
@@ -108,6 +109,7 @@ def _decode_greedily(
 
 def _drawn(
     policy: Policy,
+    policy_identity: str,
     prompts: dict[str, str],
     settings: DrawSettings,
     view: TrainingView,
@@ -125,14 +127,19 @@ def _drawn(
                     memory.setdefault(draw.problem_id, []).append(draw)  # type: ignore[attr-defined]
         return memory, total
     identity = DrawIdentity(
-        policy=policy.identity(),
+        policy=policy_identity,
         data=data_identity(prompts),
         temperature=settings.temperature,
         top_p=settings.top_p,
         max_new_tokens=settings.max_new_tokens,
         seed=settings.seed,
     )
-    with DrawStore(folder, identity) as store:
+
+    def tell(holder: str) -> None:
+        view.note("waiting", f"for the draws that {holder} is adding to")
+
+    # Runs of one seed that end together share the draws of their base policy.
+    with DrawStore(folder, identity, on_wait=tell) as store:
         kept = {name: store.count(name) for name in prompts}
         missing = sum(max(0, settings.num_draws - count) for count in kept.values())
         if missing:
@@ -200,13 +207,11 @@ def _sample(
     on_batch: Callable[[int], None],
 ) -> list[tuple[str, int, bool]]:
     """Text, number of tokens and whether it was cut off, for each completion in order."""
-    sampled = sample_tokens(
-        policy.model,
-        [policy.encode_prompt(text) for text in prompts],
+    completions = complete(
+        policy,
+        prompts,
         num_per_prompt=num_per_prompt,
         max_new_tokens=settings.max_new_tokens,
-        end_ids=policy.end_token_ids(),
-        pad_id=policy.tokenizer.pad_token_id,
         seed=seed,
         temperature=settings.temperature,
         top_p=settings.top_p,
@@ -214,9 +219,7 @@ def _sample(
         batch_size=settings.batch_size,
         on_batch=on_batch,
     )
-    texts = policy.tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
-    sizes = map(len, sampled.token_ids)
-    return list(zip(texts, sizes, sampled.truncated, strict=True))
+    return [(made.text, len(made.token_ids), made.is_truncated) for made in completions]
 
 
 def _judge(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rlgrok.policy import Policy
 from rlgrok.rewards import is_success, require_verdict
-from rlgrok.sampling import sample_tokens
+from rlgrok.sampling import complete
 from rlgrok.training.verification import Verifier
 from rlgrok.types import Completion, Problem, Verdict
 
@@ -52,7 +52,7 @@ class HeldoutEvaluator:
     ) -> None:
         self._policy = policy
         self._problems = problems
-        self._prompts = [policy.encode_prompt(text) for text in prompts]
+        self._prompts = prompts
         self._verifier = verifier
         self._max_new_tokens = max_new_tokens
         self._batch_size = batch_size
@@ -69,23 +69,15 @@ class HeldoutEvaluator:
         Raises:
             InfrastructureError: the verifier failed on a completion.
         """
-        policy = self._policy
-        sampled = sample_tokens(
-            policy.model,
-            self._prompts,
-            num_per_prompt=1,
-            max_new_tokens=self._max_new_tokens,
-            end_ids=policy.end_token_ids(),
-            pad_id=policy.tokenizer.pad_token_id,
-            seed=0,  # greedy: nothing is drawn
-            greedy=True,
-            batch_size=self._batch_size,
-        )
-        texts = policy.tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
         completions = tuple(
-            Completion(tuple(ids), text, is_truncated=truncated)
-            for ids, text, truncated in zip(
-                sampled.token_ids, texts, sampled.truncated, strict=True
+            complete(
+                self._policy,
+                self._prompts,
+                num_per_prompt=1,
+                max_new_tokens=self._max_new_tokens,
+                seed=0,  # greedy: nothing is drawn
+                greedy=True,
+                batch_size=self._batch_size,
             )
         )
         pairs = list(zip(self.problem_ids, completions, strict=True))

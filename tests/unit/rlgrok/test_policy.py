@@ -15,10 +15,11 @@ from rlgrok.policy import (
     load_policy,
     load_weights,
     pad_left,
+    require_prompts,
     save_policy,
 )
 from rlgrok.types import PromptStyle
-from runtime.errors import InputError, StorageError
+from runtime.errors import ConfigError, InputError, StorageError
 from runtime.storage import damage
 
 TEMPLATE = (
@@ -157,6 +158,27 @@ def test_a_folder_with_half_a_model_is_named(tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(InputError, match="cannot load the policy"):
         load(tmp_path / "policy")
+
+
+def test_a_tokenizer_without_an_end_token_is_named(tmp_path: Path) -> None:
+    policy = tiny()
+    policy.tokenizer.eos_token = None
+    save_policy(policy, tmp_path / "policy")
+    with pytest.raises(InputError, match=r"tokenizer has no end token.*eos_token in its tokenizer_config"):
+        load(tmp_path / "policy")
+
+
+def test_prompts_outside_the_vocabulary_are_refused() -> None:
+    require_prompts(tiny(), ["starts_with two R _ _ _ _ _ :"], max_new_tokens=8)
+    with pytest.raises(ConfigError, match=r"words that the policy's vocabulary lacks; got compact;.*policy.prompt"):
+        require_prompts(tiny(), ["starts_with two R :", "Write a program."], max_new_tokens=8)
+
+
+def test_a_prompt_and_its_completion_must_fit_the_positions() -> None:
+    prompts = ["starts_with two R", "starts_with two R R :"]  # 3 and 5 tokens of 32
+    require_prompts(tiny(), prompts, max_new_tokens=27)
+    with pytest.raises(ConfigError, match=r"no room.*got 5 \+ 28 tokens; expected at most 32 together"):
+        require_prompts(tiny(), prompts, max_new_tokens=28)
 
 
 def test_padding_goes_to_the_left() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rlgrok.policy import Policy, build_tiny_policy
-from rlgrok.sampling import Sampled, sample_tokens
+from rlgrok.sampling import Sampled, complete, sample_tokens
 
 PROMPTS = [[3, 17, 19, 20], [4, 18, 20, 20, 21, 22], [5, 17]]
 
@@ -116,3 +116,49 @@ def test_top_p_keeps_the_smallest_set_that_reaches_it(policy):
     seen = {row[0] for row in sampled.token_ids}
     # The rarest kept token has probability above 1/59 of 0.3: missed by 2000 draws with probability below 1e-4.
     assert seen == kept
+
+
+def test_checkpointed_activations_in_training_mode_do_not_cost_the_cache(policy):
+    """In training mode such a model keeps no cache; drawing must neither need that nor change it."""
+    expected = draw(policy)
+    policy.model.enable_input_require_grads()
+    policy.model.train()
+    for module in policy.model.modules():
+        if hasattr(module, "gradient_checkpointing"):
+            module.gradient_checkpointing = True
+    try:
+        assert draw(policy) == expected
+        assert policy.model.training
+    finally:
+        for module in policy.model.modules():
+            if hasattr(module, "gradient_checkpointing"):
+                module.gradient_checkpointing = False
+        policy.model.disable_input_require_grads()
+        policy.model.eval()
+
+
+def test_a_lower_precision_changes_the_numbers_a_little_and_not_the_weights(policy):
+    exact = draw(policy, greedy=True)
+    rounded = draw(policy, greedy=True, autocast=torch.bfloat16)
+    assert policy.model.dtype is torch.float32
+    assert rounded.logprobs != exact.logprobs
+    # The first token: from then on, texts may part. bfloat16 has eight bits: 2^-8 of logits below 4.
+    firsts = zip(rounded.logprobs, exact.logprobs, strict=True)
+    assert all(abs(ours[0] - theirs[0]) < 4 * 2**-8 * 2 for ours, theirs in firsts)
+
+
+def test_completions_in_words_are_the_tokens_decoded(policy):
+    prompts = ["starts_with two R _ _ _ _ _ :", "exact_sequence four B Y _ _ _ _ :"]
+    settings = {"num_per_prompt": 3, "max_new_tokens": 8, "seed": 7}
+    ours = complete(policy, prompts, **settings)
+    tokens = sample_tokens(
+        policy.model,
+        [policy.encode_prompt(text) for text in prompts],
+        end_ids=policy.end_token_ids(),
+        pad_id=policy.tokenizer.pad_token_id,
+        **settings,
+    )
+    assert [list(made.token_ids) for made in ours] == tokens.token_ids
+    assert [made.is_truncated for made in ours] == tokens.truncated
+    for made in ours:
+        assert made.text == policy.tokenizer.decode(made.token_ids, skip_special_tokens=True)
