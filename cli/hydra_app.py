@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cli import errors, job, output
-from cli.invocation import Invocation, temporary_outbox
+from cli.invocation import DEFAULT_ROOT, Invocation, temporary_outbox
 from cli.resume import as_override
 from cli.schema import known_keys, register
 from rlgrok.config import EvalConfig, TrainConfig
@@ -32,18 +32,25 @@ class Application:
         kind: the config dataclass.
         task: name of its task function in `cli.tasks`, which is imported only to run it.
         presets: config groups that are no key of the schema; suggestions know them too.
-        folder: Hydra's folder for a single run, where the root file's own is another command's.
+        command: as in the names of its run folders, where that is not the root file's.
     """
 
     config_name: str
     kind: type
     task: str
     presets: tuple[str, ...] = ()
-    folder: str | None = None
+    command: str | None = None
 
     def register(self) -> None:
         """Tell Hydra the schema that the root file names."""
         register(self.kind, f"{self.config_name}_schema")
+
+    def folder(self, root: str) -> str | None:
+        """Hydra's folder for a run below `root`; None where the root file already says the same."""
+        if root == DEFAULT_ROOT and self.command is None:
+            return None
+        command = self.command or self.config_name.replace("_", "-")
+        return f"{root}/${{now:%Y-%m-%d}}/${{now:%H%M%S}}-{command}-${{name}}"
 
     def keys(self) -> list[str]:
         """Everything that can be overridden by name."""
@@ -52,9 +59,7 @@ class Application:
 
 TRAIN = Application("rl_train", TrainConfig, "train", presets=("experiment", "debug"))
 EVALUATE = Application("rl_eval", EvalConfig, "evaluate")
-REFERENCE = replace(
-    TRAIN, task="reference", folder="runs/${now:%Y-%m-%d}/${now:%H%M%S}-rl-reference-${name}"
-)
+REFERENCE = replace(TRAIN, task="reference", command="rl-reference")
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ def execute(
             raise ConfigError(
                 "--resume continues one run", got="--multirun", expected="no --multirun"
             )
-        invocation = replace(invocation, outbox=str(temporary_outbox(Path("runs"))))
+        invocation = replace(invocation, outbox=str(temporary_outbox(Path(invocation.root))))
     with output.nothing_on_stdout() if invocation.as_json else nullcontext():
         error = _under_hydra(application, line, invocation, preset)
         outcomes = job.collect(invocation)
@@ -180,7 +185,7 @@ def _under_hydra(
 def _folder(application: Application, line: Line, invocation: Invocation) -> list[str]:
     """Overrides that put Hydra's folder where the flags or the command want it."""
     key = "hydra.sweep.dir" if line.is_sweep else "hydra.run.dir"
-    wanted = invocation.resume or invocation.out or application.folder
+    wanted = invocation.resume or invocation.out or application.folder(invocation.root)
     return [] if wanted is None else [as_override(key, wanted)]
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from runtime.errors import InputError
 
 VARIABLE = "TOOLKIT_INVOCATION"
+DEFAULT_ROOT = "runs"
+"""The folder of the runs, as `conf/` has it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Invocation:
         device: `auto`, `cpu` or `cuda:N`.
         quiet: no progress.
         as_json: one object on standard output.
-        out: the folder to make the run in; None leaves it to `conf/`.
+        out: the folder to make the run in; None: a dated one below `root`.
+        root: the folder of the runs.
         resume: the run folder to continue.
         target: what `rl eval` evaluates: a run folder, a model folder or a hub id.
         rebuild: make the reference policy again although it is there.
@@ -42,6 +45,7 @@ class Invocation:
     quiet: bool = False
     as_json: bool = False
     out: str | None = None
+    root: str = DEFAULT_ROOT
     resume: str | None = None
     target: str | None = None
     rebuild: bool = False

@@ -31,10 +31,13 @@ Device = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no tables, only errors.")]
-Runs = Annotated[Path, typer.Option("--root", help="The folder of the runs.")]
+Runs = Annotated[
+    Path,
+    typer.Option("--root", help="The folder of the runs: a new one goes there, by date and name."),
+]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Make the run folder here instead of `runs/<date>/<time>-<command>-<name>`."),
+    typer.Option(help="Make the run folder exactly here instead."),
 ]
 
 Overrides = Annotated[
@@ -92,6 +95,7 @@ def train(
         quiet=quiet,
         as_json=as_json,
         out=None if out is None else str(out),
+        root=str(root),
         resume=found,
         rebuild=rebuild_reference,
     )
@@ -137,6 +141,7 @@ def evaluate(
         quiet=quiet,
         as_json=as_json,
         out=None if out is None else str(out),
+        root=str(root),
         target=name,
     )
     raise typer.Exit(execute(EVALUATE, line, invocation, preset))
@@ -184,6 +189,7 @@ def reference(
     ] = False,
     device: Device = "auto",
     out: Out = None,
+    root: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -198,6 +204,7 @@ def reference(
         quiet=quiet,
         as_json=as_json,
         out=None if out is None else str(out),
+        root=str(root),
         rebuild=rebuild,
     )
     raise typer.Exit(execute(REFERENCE, line, invocation))
@@ -213,7 +220,7 @@ def report(
             autocompletion=complete_run,
         ),
     ],
-    root: Runs = Path("runs"),
+    root: Annotated[Path, typer.Option("--root", help="The folder of the runs.")] = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
     """Write `report.html` of a run from its artefacts."""

@@ -65,6 +65,8 @@ def resolve(source: str) -> Source:
 
 
 def runs_root(run: Path) -> Path:
-    """The folder of all runs: above the date when the run lies in a dated folder, else the run's own parent."""
-    parent = run.parent
-    return parent.parent if re.fullmatch(r"\d{4}-\d{2}-\d{2}", parent.name) else parent
+    """The folder of all runs: above the date when the run, or its sweep, lies in a dated folder; else its parent."""
+    for folder in list(run.parents)[:2]:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", folder.name):
+            return folder.parent
+    return run.parent

@@ -55,6 +55,27 @@ def test_train_makes_a_complete_run_folder(toolkit: Callable, work: Any, tmp_pat
     assert not files & {".hydra", "rl-train.log"}
 
 
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [
+        (["rl", "train"], "*-*-*/*-rl-train-grok_tiny"),
+        (["rl", "eval", "org/model"], "*-*-*/*-rl-eval-eval"),
+        (["rl", "train", "--multirun", "seed=0,1"], "*-*-*/*-rl-train-grok_tiny/[01]-grok_tiny"),
+    ],
+)
+def test_another_folder_for_the_runs(
+    toolkit: Callable, work: Any, tmp_path: Path, words: list[str], pattern: str
+) -> None:
+    root = "other place/it's"
+    result = toolkit(*words, "--root", root, "--quiet")
+    assert result.code == 0, result.err
+    made = list((tmp_path / root).glob(pattern))
+    assert len(made) == len(work.calls)
+    assert [path.name for path in tmp_path.iterdir()] == ["other place"]
+    listed = toolkit("runs", "list", "--root", root, "--json").json["runs"]
+    assert {str(tmp_path / run["run"]) for run in listed} == set(map(str, made))
+
+
 def test_a_framework_without_the_claimed_device_is_refused(
     toolkit: Callable, work: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -67,4 +67,6 @@ def test_the_reference_needs_a_run() -> None:
 
 def test_the_folder_of_all_runs() -> None:
     assert runs_root(Path("runs/2026-01-31/101500-rl-eval-x")) == Path("runs")
+    assert runs_root(Path("runs/2026-01-31/101500-rl-train-x/0-x")) == Path("runs")
     assert runs_root(Path("somewhere/mine")) == Path("somewhere")
+    assert runs_root(Path("2026-01-31/mine/runs/this")) == Path("2026-01-31/mine/runs")
