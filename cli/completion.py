@@ -44,6 +44,21 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in ["latest", *names] if name.startswith(incomplete)] if names else []
 
 
+def complete_device(incomplete: str) -> list[str]:
+    """What `--device` accepts on this machine."""
+    from runtime.devices import list_gpus
+
+    names = ["auto", "cpu", *(f"cuda:{number}" for number in range(len(list_gpus().gpus)))]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_scope(incomplete: str) -> list[str]:
+    """The parts of the benchmark."""
+    from rlgrok.delta import SCOPES
+
+    return [name for name in SCOPES if name.startswith(incomplete)]
+
+
 def complete_overrides(
     application: Application, words: Sequence[str], incomplete: str, num_targets: int = 0
 ) -> list[str]:

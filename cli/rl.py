@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.completion import complete_evaluation, complete_run, complete_training
+from cli.completion import (
+    complete_device,
+    complete_evaluation,
+    complete_run,
+    complete_scope,
+    complete_training,
+)
 
 if TYPE_CHECKING:
     from cli.invocation import Invocation
@@ -26,7 +32,8 @@ PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
 Device = Annotated[
     str,
     typer.Option(
-        help="`auto` (a free GPU, the CPU without any), `cpu` or `cuda:N`.", show_default=True
+        help="`auto` (a free GPU, the CPU without any), `cpu` or `cuda:N`.",
+        autocompletion=complete_device,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
@@ -69,6 +76,7 @@ def train(
         typer.Option(
             metavar="RUN",
             help="Continue this run exactly: a path, a part of its name, or `latest`.",
+            autocompletion=complete_run,
         ),
     ] = None,
     rebuild_reference: Annotated[
@@ -156,7 +164,8 @@ def evaluate(
 )
 def verify(
     scope: Annotated[
-        str, typer.Option(help="Which part of the benchmark judges.")
+        str,
+        typer.Option(help="Which part of the benchmark judges.", autocompletion=complete_scope),
     ] = "manufactoria",
     source: Annotated[
         Path,

@@ -51,6 +51,9 @@ def ask(protocol: str, folder: Path, **variables: str) -> list[str]:
         (["r"], ["rl", "runs"]),
         (["rl", "tr"], ["train"]),
         (["rl", "train", "--de"], ["--device"]),
+        (["rl", "train", "--device", "a"], ["auto"]),
+        (["rl", "verify", "--scope", ""], ["manufactoria"]),
+        (["runs", "list", "--status", "r"], ["running"]),
         (["rl", "train", "sched"], ["schedule.", "schedule="]),
         (["rl", "train", "experiment", "=", ""], ["grok_tiny", "has_staged"]),
         (["rl", "train", "experiment", "="], ["grok_tiny", "has_staged"]),
@@ -103,6 +106,7 @@ def test_runs_are_offered_newest_first(tmp_path: Path) -> None:
         ).finish("done")
     names = ["latest", "2026-01-02/100000-rl-train-x", "2026-01-01/100000-rl-train-x"]
     assert bash("runs", "show", "", folder=tmp_path) == names
+    assert bash("rl", "train", "--resume", "", folder=tmp_path) == names
     assert bash("rl", "eval", "2026-01-02", folder=tmp_path) == names[1:2]
     assert bash("rl", "eval", "", folder=tmp_path)[:3] == names
 
