@@ -7,9 +7,11 @@ from pathlib import Path
 
 from cli.hydra_app import Line
 from cli.resume import as_override, flatten
-from runtime.errors import InputError
+from runtime.errors import CheckpointError, InputError
 from runtime.run import Run, find_run, list_runs
 from runtime.run.catalog import LATEST
+
+TRAIN = "rl train"
 
 
 def split_target(line: Line) -> tuple[str | None, Line]:
@@ -56,10 +58,20 @@ def find_training(root: Path, text: str) -> Path:
 
     Raises:
         InputError: there is none, or several.
+        CheckpointError: it is a run of another command, or unreadable.
     """
     if text != LATEST:
-        return find_run(root, text)
-    trained = [info.path for info in list_runs(root) if info.command == "rl train"]
+        path = find_run(root, text)
+        command = Run.open(path).manifest["command"]
+        if command != TRAIN:
+            raise CheckpointError(
+                "not a training run",
+                got=f"a run of `toolkit {command}`",
+                expected=f"a run of `toolkit {TRAIN}`",
+                where=path,
+            )
+        return path
+    trained = [info.path for info in list_runs(root) if info.command == TRAIN]
     if not trained:
         raise InputError("there are no training runs", got=text, where=root)
     return trained[-1]

@@ -355,6 +355,18 @@ class TestResume:
             "the saved config does not fit this version" in result.err and "momentum" in result.err
         )
 
+    def test_a_run_of_another_command_cannot_be_resumed(
+        self, toolkit: Callable, work: Any, tmp_path: Path
+    ) -> None:
+        assert toolkit("rl", "eval", "org/model", "--out", "runs/2026-01-01/100000-x").code == 0
+        for words in (
+            ["train", "--resume", "100000-x"],
+            ["eval", "2026-01-01/100000-x"],
+        ):
+            result = toolkit("rl", *words)
+            assert result.code == 2
+            assert "not a training run; got a run of `toolkit rl eval`" in result.err
+
     def test_a_sweep_cannot_resume(self, interrupted: Path, toolkit: Callable) -> None:
         result = toolkit("rl", "train", "--resume", "latest", "--multirun", "seed=7,8")
         assert result.code == 2 and "--resume continues one run" in result.err
