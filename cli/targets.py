@@ -82,6 +82,7 @@ def _as_run(target: str, root: Path) -> Run | None:
 
     Raises:
         InputError: neither.
+        CheckpointError: a run without a policy.
     """
     folder = Path(target).expanduser()
     if (folder / "manifest.json").is_file():
@@ -90,6 +91,8 @@ def _as_run(target: str, root: Path) -> Run | None:
         return None
     try:
         return Run.open(find_training(root, target))
+    except CheckpointError:  # a run, but not one that can be evaluated
+        raise
     except InputError as error:
         if (
             "/" in target
