@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rlgrok.delta.manufactoria.datasets import find_family
 from rlgrok.delta.manufactoria.dsl import (
     EMPTY,
     NONE_TARGET,
@@ -27,7 +28,12 @@ from rlgrok.delta.manufactoria.families.family import FamilyKind
 from rlgrok.delta.manufactoria.prompts import FAMILY_WORDS, compact
 from rlgrok.delta.manufactoria.solutions import behaviour, rewire, target_behaviour
 from rlgrok.types import Problem
+from runtime.errors import ConfigError
 from runtime.seeding import Stream
+
+MAX_DROPPED = 20
+"""Programs left out for one that is wanted, at most. A corpus for a sensible target leaves out next to none; without
+a limit one that is solved by everything taught would be drawn for ever."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,12 @@ def build_corpus(
         canonical: False spells every program with the freedom that a verifier cannot see (see `loosen`).
         targets: problems of which no solution may be in the corpus.
         stream: consumed.
+
+    Raises:
+        ConfigError: an unknown family, or families of which nearly every program solves a target.
     """
+    for name in families:
+        find_family(name, where="reference.families")
     alphabet = ALPHABETS[colors]
     untaught = [word for word in FAMILY_WORDS if word not in families]
     forbidden = _Forbidden(targets, alphabet)
@@ -81,6 +92,13 @@ def build_corpus(
             program, word = rewire(program, stream, rewire_probability), stream.choice(untaught)
         if program in forbidden:
             num_dropped += 1
+            if num_dropped > MAX_DROPPED * size:
+                raise ConfigError(
+                    "nearly every program of these families solves a target",
+                    got=f"{num_dropped} programs left out, {len(examples)} kept",
+                    where="reference.families",
+                    hint="teach longer sequences (reference.max_length) or other families",
+                )
             continue
         if not canonical:
             program = loosen(program, stream)

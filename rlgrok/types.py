@@ -6,7 +6,7 @@ Frozen plain data, no behaviour beyond derived numbers, no imports from the rest
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -150,18 +150,9 @@ class Rollout:
     completion: Completion
     verdict: Verdict
     reward: float
-    advantage: float = 0.0
     policy_step: int = 0
     """Optimiser step of the policy that sampled the tokens; below `step` for a replayed rollout."""
     is_replayed: bool = False
-
-
-@dataclass(frozen=True)
-class RolloutGroup:
-    """The G rollouts that share a prompt within one step."""
-
-    problem_id: str
-    rollouts: tuple[Rollout, ...] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ class StopRequest:
     ) -> None:
         """Give the signals back."""
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            # None: a handler that was not set from Python, and cannot be from here.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._previous = {}
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

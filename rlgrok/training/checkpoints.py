@@ -44,7 +44,11 @@ def staging_folder(folder: Path) -> Path:
 
 
 def publish(written: Path, folder: Path, step: int, state: dict[str, Any]) -> Checkpoint:
-    """Add our state to what the trainer wrote, make it durable, move it into place."""
+    """Add our state to what the trainer wrote, make it durable, move it into place.
+
+    Raises:
+        StorageError: the disk refused; an earlier checkpoint of the step, if any, is still there.
+    """
     atomic_write_json(written / STATE_FILE, {"version": STATE_VERSION, "step": step, **state})
     final = checkpoint_path(folder, step)
     publish_directory(written, final)
@@ -54,11 +58,11 @@ def publish(written: Path, folder: Path, step: int, state: dict[str, Any]) -> Ch
 def list_checkpoints(folder: Path) -> list[Checkpoint]:
     """Published checkpoints, oldest first; their contents are not checked here."""
     found = []
-    for path in sorted(folder.glob("step-*")):
+    for path in folder.glob("step-*"):
         digits = path.name.removeprefix("step-")
         if digits.isdigit() and path.is_dir():
             found.append(Checkpoint(path, int(digits)))
-    return found
+    return sorted(found, key=lambda checkpoint: checkpoint.step)
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -29,7 +29,6 @@ class ReplayStore:
 
     capacity: int
     stored: dict[str, list[StoredSuccess]] = field(default_factory=dict)
-    num_replayed: int = 0
 
     def __len__(self) -> int:
         """Number of stored completions over all problems."""
@@ -48,14 +47,11 @@ class ReplayStore:
     def draw(self, problem_id: str, count: int, stream: Stream) -> list[StoredSuccess]:
         """Up to `count` different successes of the problem, drawn without replacement; [] when none is stored."""
         entries = self.stored.get(problem_id, [])
-        chosen = stream.pick(entries, min(count, len(entries)))
-        self.num_replayed += len(chosen)
-        return chosen
+        return stream.pick(entries, min(count, len(entries)))
 
     def state_dict(self) -> dict[str, Any]:
         """JSON-able state for a checkpoint."""
         return {
-            "num_replayed": self.num_replayed,
             "stored": {
                 problem_id: [[list(entry.token_ids), entry.step] for entry in entries]
                 for problem_id, entries in self.stored.items()
@@ -64,7 +60,6 @@ class ReplayStore:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` wrote; the capacity stays this store's own."""
-        self.num_replayed = state["num_replayed"]
         self.stored = {
             problem_id: [StoredSuccess(tuple(tokens), step) for tokens, step in entries]
             for problem_id, entries in state["stored"].items()

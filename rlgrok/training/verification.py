@@ -6,7 +6,6 @@ judged once. The memo is bounded and holds verdicts only.
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -37,7 +36,6 @@ class Verifier:
         self.num_asked = 0
         self.num_judged = 0
         self.num_failures = 0
-        self.seconds = 0.0
 
     def verify(self, problem_id: str, completion: Completion) -> Verdict:
         """The verdict of the problem's own tests on a completion."""
@@ -54,10 +52,8 @@ class Verifier:
         if known is not None:
             self._memo.move_to_end(key)
             return known
-        started = time.perf_counter()
         judge = self._scope.verify_exhaustive if exhaustive else self._scope.verify
         verdict = judge(self._problems[problem_id], self._scope.extract(text))
-        self.seconds += time.perf_counter() - started
         self.num_judged += 1
         if verdict.status is Status.INFRASTRUCTURE_ERROR:
             self._count_failure(verdict)

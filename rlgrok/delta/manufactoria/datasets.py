@@ -114,8 +114,12 @@ def problem_id(family: Family, parameters: Parameters, colors: str) -> str:
     return f"{family.name}:{colors}:{family.key(parameters)}"
 
 
-def find_family(name: str) -> Family:
+def find_family(name: str, *, where: str = "data.families") -> Family:
     """The family of that name.
+
+    Args:
+        name: as in `FAMILIES`.
+        where: the key that named it, for the message.
 
     Raises:
         ConfigError: there is none; the message has the nearest name.
@@ -127,7 +131,7 @@ def find_family(name: str) -> Family:
         "unknown family",
         got=name,
         expected=", ".join(FAMILIES),
-        where="data.families",
+        where=where,
         hint=f"did you mean {near[0]}?" if near else None,
     )
 

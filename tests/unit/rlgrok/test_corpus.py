@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rlgrok.corpus import Corpus, build_corpus, loosen
+import pytest
+
+from rlgrok.corpus import MAX_DROPPED, Corpus, build_corpus, loosen
 from rlgrok.delta.manufactoria.canonical import is_canonical
 from rlgrok.delta.manufactoria.datasets import build
 from rlgrok.delta.manufactoria.dsl import format_program, parse
 from rlgrok.delta.manufactoria.exhaustive import behaviour, solves
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
 from rlgrok.types import Problem, TestSource
+from runtime.errors import ConfigError
 from runtime.seeding import Stream
 
 TAUGHT = ("starts_with", "exact_sequence", "append_sequence")
@@ -97,3 +100,16 @@ def test_loose_programs_do_the_same_and_use_their_freedom() -> None:
         assert behaviour(loose, alphabet, 5) == behaviour(program, alphabet, 5)
         changed += not is_canonical(loose)
     assert changed >= 10  # of 14
+
+
+def test_a_corpus_that_only_solves_targets_ends() -> None:
+    """Contains one symbol, in order or as a substring: the same programs."""
+    targets = build(["contains_substring"], "two", [1], tests=TestSource.LADDER, seed=0).train
+    with pytest.raises(ConfigError, match=r"nearly every program .* got 201 programs left out, 0 kept"):
+        corpus(targets, families=["contains_ordered"], max_length=1, size=10, rewired_share=0.0)
+    assert MAX_DROPPED * 10 == 200
+
+
+def test_a_family_that_is_none_is_named_with_its_key() -> None:
+    with pytest.raises(ConfigError, match=r"unknown family; got start_with;.*at reference.families"):
+        corpus(families=["start_with"])

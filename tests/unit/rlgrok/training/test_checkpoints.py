@@ -27,12 +27,13 @@ def save(folder: Path, step: int) -> Path:
 
 
 def test_what_is_published_is_found_with_its_state(tmp_path: Path) -> None:
-    for step in (3, 12, 100_000):
+    # Six digits sort as text; seven do not.
+    for step in (3, 12, 999_999, 1_000_000):
         save(tmp_path, step)
-    assert [found.step for found in list_checkpoints(tmp_path)] == [3, 12, 100_000]
+    assert [found.step for found in list_checkpoints(tmp_path)] == [3, 12, 999_999, 1_000_000]
     newest, state, passed_over = newest_usable(tmp_path)
-    assert newest.step == 100_000 and passed_over == []
-    assert state["schedule"] == {"at": 100_000}
+    assert newest.step == 1_000_000 and passed_over == []
+    assert state["schedule"] == {"at": 1_000_000}
     assert list((tmp_path / ".staging").iterdir()) == []
 
 
