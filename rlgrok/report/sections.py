@@ -33,13 +33,22 @@ def add_curve(report: Report, run: Artefacts, transition: Mapping[str, Any] | No
         run,
         "training-curve",
         png,
-        "A point is one greedy completion for each held-out problem. The dotted line marks the change of reward, the "
-        "orange band the interval of the transition. Training values are of drawn completions; replayed ones count as "
-        "failures.",
+        _curve_caption(run, transition),
     )
     rows = [[change.step, change.old, change.new, change.reason] for change in run.curves.changes]
     if rows:
         report.table(["step", "from", "to", "why"], rows, "Changes of reward.")
+
+
+def _curve_caption(run: Artefacts, transition: Mapping[str, Any] | None) -> str:
+    """How to read the curve; only what is drawn in it is explained."""
+    sentences = ["A point is one greedy completion for each held-out problem."]
+    if run.curves.changes:
+        sentences.append("The dotted line marks the change of reward.")
+    if transition is not None and transition["transition_step"] is not None:
+        sentences.append("The orange line is the transition, the band its 95 % interval.")
+    sentences.append("Training values are of drawn completions; replayed ones count as failures.")
+    return " ".join(sentences)
 
 
 def add_policies(report: Report, run: Artefacts) -> None:

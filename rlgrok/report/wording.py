@@ -42,10 +42,16 @@ def event_words(event: Record) -> str:
 
 
 def pairs(values: object) -> str | None:
-    """A mapping on one line; anything else as it is."""
+    """A mapping on one line, an empty list in it as `none`; anything else as it is."""
     if isinstance(values, Mapping):
-        return ", ".join(f"{name} {value}" for name, value in values.items()) or None
+        return ", ".join(f"{name} {_words(value)}" for name, value in values.items()) or None
     return None if values is None else str(values)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return " and ".join(map(str, value)) or "none"
+    return str(value)
 
 
 def percent(share: float | None) -> str | None:

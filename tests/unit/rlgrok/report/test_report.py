@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import subprocess
 import sys
@@ -37,6 +38,7 @@ def test_a_climb_is_the_headline(training_run) -> None:
     )
     assert "pass@4 = 0 in 400 draws, below 0.030 at 95 %" in text
     assert "58 dense binary the gate opened" in text
+    assert "The dotted line marks the change of reward. The orange line is the transition" in text
     for section in (
         "Training curve",
         "Base against trained policy",
@@ -54,6 +56,7 @@ def test_no_climb_is_said_plainly(training_run) -> None:
     text = words(build_report(training_run(climb_at=None)))
     assert "No transition: no climb: fitted level 0.00 before, 0.00 after" in text
     assert "abrupt climb" not in text
+    assert "the band its 95 % interval" not in text, "explains what is not drawn"
 
 
 def test_the_summary_has_the_last_word_on_the_transition(training_run) -> None:
@@ -170,6 +173,14 @@ def test_self_contained_and_the_same_every_time(training_run) -> None:
     assert build_report(path).read_bytes() == first
     links = re.findall(r'(?:src|href)="([^"]*)"', first.decode())
     assert all(link.startswith(("data:image/png;base64,", "#")) for link in links)
+
+
+def test_where_it_comes_from_reads_as_words(training_run) -> None:
+    path = training_run(climb_at=None)
+    manifest = json.loads((path / "manifest.json").read_text())
+    hardware = {"cpus": 2, "gpus": []}
+    atomic_write_json(path / "manifest.json", {**manifest, "hardware": hardware})
+    assert "hardware cpus 2, gpus none" in words(build_report(path))
 
 
 def test_a_report_loads_neither_torch_nor_jax(evaluation_run) -> None:
