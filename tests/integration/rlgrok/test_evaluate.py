@@ -16,7 +16,6 @@ from rlgrok.config import (
     EvaluationConfig,
     PolicyConfig,
     TrackingConfig,
-    as_plain,
 )
 from rlgrok.evaluate import evaluate
 from rlgrok.evaluation.gzip_lines import read_lines
@@ -26,6 +25,7 @@ from rlgrok.types import PromptStyle, TestSource
 from runtime.errors import ConfigError, InputError
 from runtime.progress import SilentView
 from runtime.run import Run
+from runtime.settings import as_plain
 from runtime.storage import read_jsonl
 
 CLAIM = SimpleNamespace(device="cpu", threads=1)
