@@ -86,6 +86,8 @@ class PolicyConfig:
     """`reference` (the tiny policy, built on first use and cached), a model folder, or a hub id."""
     prompt: PromptStyle = MANDATORY  # type: ignore[assignment]
     dtype: str = setting(choices=("float32", "bfloat16"))
+    """What is computed in. Training keeps float32 weights whatever this is: AdamW's small steps would vanish in the
+    rounding of bfloat16 ones. A policy that is only evaluated is loaded in it."""
     max_new_tokens: int = setting(low=4, high=65536)
     """Longest completion, in tokens."""
 
@@ -189,6 +191,8 @@ class TrainingConfig:
     top_p: float = setting(above=0, high=1)
     kl_coef: float = setting(low=0)
     loss_type: str = setting(choices=("grpo", "bnpo", "dr_grpo", "dapo"))
+    """How token losses become one number. `dapo`: mean over the step's tokens; `bnpo`: over each micro-batch's, which
+    is the same with one micro-batch a step; `grpo`: mean over completions of means over tokens."""
     scale_rewards: str = setting(choices=("group", "batch", "none"))
     clip_low: float = setting(above=0)
     clip_high: float = setting(above=0)
@@ -197,6 +201,8 @@ class TrainingConfig:
     gradient_checkpointing: bool = MANDATORY  # type: ignore[assignment]
     rollout: str = setting(choices=("cached", "trl", "vllm"))
     """`cached`: our sampler, each unique prompt prefilled once; `trl`: the trainer's own generation; `vllm`."""
+    rollout_batch_size: int = setting(low=1)
+    """For `rollout=cached`: completions decoded at once, a bound on memory. Part of the experiment: it orders draws."""
     threads: int | None = setting(low=1)
     """CPU threads. None: what the device manager grants. One is fastest for the tiny policy."""
     stored_rollouts: int | None = setting(low=0)

@@ -14,13 +14,13 @@ from typing import Any
 
 from rlgrok.artefacts import RESULTS, ROLLOUTS
 from rlgrok.config import EvalConfig, EvaluationConfig
-from rlgrok.delta import SCOPES
 from rlgrok.evaluation.counts import accuracy, as_record, pass_at_k_table
 from rlgrok.evaluation.gzip_lines import encode_lines
 from rlgrok.evaluation.measure import DrawSettings, Measured, measure
 from rlgrok.evaluation.sources import DRAWS_FOLDER, resolve, runs_root
-from rlgrok.policy import Policy, load_policy
-from rlgrok.types import DataSet, Problem, Scope
+from rlgrok.policy import Policy, load_policy, require_prompts
+from rlgrok.problems import build_problems
+from rlgrok.types import Problem, Scope
 from runtime.devices import DeviceClaim
 from runtime.metrics import make_trackers
 from runtime.progress import TrainingView
@@ -60,8 +60,7 @@ def evaluate(
     import torch
 
     torch.set_num_threads(claim.threads)
-    scope = SCOPES[config.data.scope]
-    data = _build(config, scope)
+    scope, data = build_problems(config.data, seed=config.seed)
     problems = data.heldout or data.train
     run.record_data("problems", content_hash(to_json([asdict(problem) for problem in problems])))
     summary = {
@@ -78,6 +77,7 @@ def evaluate(
             seed=config.seed,
             view=view,
             draws_folder=draws_folder or runs_root(run.path) / DRAWS_FOLDER,
+            all_kept=True,
             rollouts=ROLLOUTS,
         ),
         "policy": config.policy.source,
@@ -104,6 +104,7 @@ def evaluate_policies(
     seed: int,
     view: TrainingView,
     draws_folder: Path,
+    all_kept: bool,
     rollouts: str,
 ) -> dict[str, Any]:
     """Measure policies the same way and leave the results in the run folder.
@@ -119,11 +120,16 @@ def evaluate_policies(
         seed: root of the draws and of the bootstrap.
         view: shows progress.
         draws_folder: where draws are kept between calls.
+        all_kept: use every draw kept there; False: as many as `settings.draws`, so that the result is a function of
+            the arguments, not of what was evaluated before.
         rollouts: name of the file in the run folder that gets every judged completion; written whole.
 
     Returns:
         Flat numbers for `summary.json`: `counts.accuracy` and, for each k, `pass_at_<k>` with its interval, under
         the stricter verdict there is.
+
+    Raises:
+        ConfigError: a policy cannot read the prompts, or has no room to complete them.
     """
     draws = DrawSettings(
         num_draws=settings.draws,
@@ -131,9 +137,13 @@ def evaluate_policies(
         max_new_tokens=max_new_tokens,
         batch_size=settings.batch_size,
         seed=seed,
+        all_kept=all_kept,
     )
     bootstrap_seed = Stream(seed, "evaluation", "bootstrap").seed
     measured: dict[str, Measured] = {}
+    for policy in policies.values():
+        prompts = [scope.render_prompt(problem, policy.prompt_style) for problem in problems]
+        require_prompts(policy, prompts, max_new_tokens)
     for label, policy in policies.items():
         measured[label] = measure(
             policy,
@@ -158,18 +168,6 @@ def evaluate_policies(
         numbers = _flat(result, settings.k, bootstrap_seed)
         summary |= numbers if label == subject else {f"{label}_{k}": v for k, v in numbers.items()}
     return summary
-
-
-def _build(config: EvalConfig, scope: Scope) -> DataSet:
-    return scope.build(
-        families=config.data.families,
-        colors=config.data.colors.value,
-        lengths=config.data.lengths,
-        heldout_share=config.data.heldout_share,
-        max_problems=config.data.max_problems,
-        tests=config.data.tests,
-        seed=config.seed,
-    )
 
 
 def _policies(config: EvalConfig, device: str) -> dict[str, Policy]:

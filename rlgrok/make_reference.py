@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from rlgrok.config import TrainConfig
-from rlgrok.delta import SCOPES
+from rlgrok.problems import build_problems
 from rlgrok.reference import get_reference
 from rlgrok.training.verification import Verifier
 from runtime.devices import DeviceClaim
@@ -55,16 +55,7 @@ def make_reference(
             where="policy.source",
         )
     torch.set_num_threads(config.training.threads or claim.threads)
-    scope = SCOPES[config.data.scope]
-    data = scope.build(
-        families=config.data.families,
-        colors=config.data.colors.value,
-        lengths=config.data.lengths,
-        heldout_share=config.data.heldout_share,
-        max_problems=config.data.max_problems,
-        tests=config.data.tests,
-        seed=config.seed,
-    )
+    scope, data = build_problems(config.data, seed=config.seed)
     targets = (*data.train, *data.heldout)
     reference = get_reference(
         config.reference,

@@ -16,9 +16,24 @@ import torch
 from rlgrok.artefacts import FINAL_ROLLOUTS, ROLLOUTS
 from rlgrok.config import DenseReward, TrainConfig
 from rlgrok.curves import find_transition, read_curves
-from rlgrok.delta import SCOPES
-from rlgrok.evaluate import evaluate_policies, runs_root
-from rlgrok.policy import Policy, load_policy, load_weights, quiet_libraries, save_policy
+from rlgrok.evaluate import evaluate_policies
+from rlgrok.evaluation.sources import (
+    BASE_FOLDER,
+    DRAWS_FOLDER,
+    POLICY_FOLDER,
+    REFERENCE,
+    runs_root,
+)
+from rlgrok.policy import (
+    DTYPES,
+    Policy,
+    load_policy,
+    load_weights,
+    quiet_libraries,
+    require_prompts,
+    save_policy,
+)
+from rlgrok.problems import build_problems
 from rlgrok.reference import INFO_FILE, Proof, get_reference, load_reference
 from rlgrok.report import build_report
 from rlgrok.tokenizer import decisive_token_ids
@@ -30,11 +45,12 @@ from rlgrok.training.rolloutlog import RolloutLog
 from rlgrok.training.rollouts import RewardFunction, RolloutFunction, Sampling, StepRecord
 from rlgrok.training.schedule import Schedule
 from rlgrok.training.session import Limits, Session
-from rlgrok.training.trainer import Hooks, build_trainer
+from rlgrok.training.trainer import Hooks, build_trainer, require_machine
 from rlgrok.training.verification import Verifier
 from rlgrok.types import DataSet, Problem, Scope
 from rlgrok.writing import library_write_errors
 from runtime.devices import DeviceClaim
+from runtime.errors import ConfigError
 from runtime.metrics import make_trackers
 from runtime.progress import TrainingView
 from runtime.run import Run
@@ -42,9 +58,10 @@ from runtime.seeding import Stream
 from runtime.signals import StopRequest
 from runtime.storage import content_hash, damage, read_jsonl, to_json
 
-ROLLOUT_BATCH = 2048
-"""Completions decoded at once by our own sampler; a bound on memory that no tiny run reaches."""
 STOPPING = "after this step, which is then saved; another signal stops at once"
+NOTHING_HELD_OUT = (
+    "no problem is held out: what is called held-out is measured on the training problems"
+)
 
 
 @dataclass(frozen=True)
@@ -82,32 +99,40 @@ def train(
         rebuild_reference: ignore a cached reference policy.
 
     Returns:
-        The summary, as written to `summary.json` (docs/summary.md).
+        The summary, as written to `summary.json` (docs/run-folder.md).
 
     Raises:
+        ConfigError: the machine or the policy cannot do what the config asks for.
         KeyboardInterrupt: the user asked to stop; the state is saved.
         UntrustworthyError: no reference policy could be proved to fail.
         NonFiniteError: the loss or the gradient went to NaN.
+        InfrastructureError: our own verifier failed too often.
     """
+    require_machine(config.training.rollout, claim.device)
     quiet_libraries()
     torch.set_num_threads(config.training.threads or claim.threads)
-    scope = SCOPES[config.data.scope]
-    data = _problems(config, scope)
+    scope, data = build_problems(config.data, seed=config.seed)
     run.record_data("problems", data_hash(data))
-    start = _start(run, resume=resume)
     problems = {problem.id: problem for problem in (*data.train, *data.heldout)}
+    prompts = {
+        name: scope.render_prompt(problem, config.policy.prompt)
+        for name, problem in problems.items()
+    }
+    require_distinct(prompts)
+    start = _start(run, resume=resume)
     verifier = Verifier(scope, problems)
     policy, base_proof = _base(
         config,
         run=run,
-        scope=scope,
         targets=tuple(problems.values()),
+        prompts=list(prompts.values()),
         verifier=verifier,
         device=claim.device,
         cache=cache,
         rebuild=rebuild_reference,
         view=view,
     )
+    require_prompts(policy, list(prompts.values()), config.policy.max_new_tokens)
     run.metrics.attach(
         make_trackers(
             [tracker.value for tracker in config.tracking.trackers],
@@ -119,17 +144,18 @@ def train(
             resume_step=start.step if resume else None,
         )
     )
-    session = _session(config, run, view, scope, data, policy, verifier)
+    session = _session(config, run, view, data, prompts, policy, verifier)
     if start.state is not None:
         session.load_state_dict(start.state)
+    if not data.heldout and start.step == 0:
+        run.event("warning", step=0, name="no_heldout_problems", message=NOTHING_HELD_OUT)
+        view.note("warning", NOTHING_HELD_OUT)
     step = start.step
     if start.is_finished(config.training.max_steps):
         # Killed between the last step and the summary: the weights are all that is missing.
         load_weights(policy, start.checkpoint)
     else:
-        step = _optimise(config, run, view, scope, data, policy, session, start)
-    if session.stopped_early == "interrupted":
-        raise KeyboardInterrupt
+        step = _optimise(config, run, view, data, prompts, policy, session, start)
     return _conclude(
         config,
         run=run,
@@ -148,16 +174,22 @@ def data_hash(data: DataSet) -> str:
     return content_hash(to_json([[asdict(p) for p in part] for part in (data.train, data.heldout)]))
 
 
-def _problems(config: TrainConfig, scope: Scope) -> DataSet:
-    return scope.build(
-        families=config.data.families,
-        colors=config.data.colors.value,
-        lengths=config.data.lengths,
-        heldout_share=config.data.heldout_share,
-        max_problems=config.data.max_problems,
-        tests=config.data.tests,
-        seed=config.seed,
-    )
+def require_distinct(prompts: Mapping[str, str]) -> None:
+    """Refuse prompts that do not tell their problems apart: a rollout knows its problem by its prompt.
+
+    Raises:
+        ConfigError: names two problems with the same prompt.
+    """
+    known: dict[str, str] = {}
+    for name, text in prompts.items():
+        other = known.setdefault(text, name)
+        if other != name:
+            raise ConfigError(
+                "two problems have the same prompt",
+                got=f"{other} and {name}",
+                expected="prompts that tell the problems apart",
+                where="policy.prompt",
+            )
 
 
 def _start(run: Run, *, resume: bool) -> _Start:
@@ -182,32 +214,60 @@ def _base(
     config: TrainConfig,
     *,
     run: Run,
-    scope: Scope,
     targets: Sequence[Problem],
+    prompts: Sequence[str],
     verifier: Verifier,
     device: str,
     cache: Path,
     rebuild: bool,
     view: TrainingView,
 ) -> tuple[Policy, Proof | None]:
-    """The policy before training, and what its draws on the target proved."""
-    if config.policy.source != "reference":
+    """The policy before training, in float32, and what its draws on the target proved."""
+    autocast = None if config.policy.dtype == "float32" else DTYPES[config.policy.dtype]
+    if config.policy.source != REFERENCE:
         policy = load_policy(
-            config.policy.source,
-            prompt=config.policy.prompt,
-            device=device,
-            dtype=config.policy.dtype,
+            config.policy.source, prompt=config.policy.prompt, device=device, dtype="float32"
         )
+        policy.autocast = autocast
         return policy, None
-    kept = run.path / "base"
-    if kept.exists() and damage(kept) is None:
-        # A resumed run keeps its own base: it needs no cache and cannot get another one.
-        reference = load_reference(kept, device)
-        return reference.policy, reference.proof
+    kept = run.path / BASE_FOLDER
+    if not kept.exists() or damage(kept) is not None:
+        _keep_reference(
+            config,
+            kept,
+            run=run,
+            targets=targets,
+            prompts=prompts,
+            verifier=verifier,
+            device=device,
+            cache=cache,
+            rebuild=rebuild,
+            view=view,
+        )
+    # Read back: a resumed run cannot get another base, and a KL term makes the trainer load the same folder.
+    reference = load_reference(kept, device)
+    reference.policy.autocast = autocast
+    return reference.policy, reference.proof
+
+
+def _keep_reference(
+    config: TrainConfig,
+    folder: Path,
+    *,
+    run: Run,
+    targets: Sequence[Problem],
+    prompts: Sequence[str],
+    verifier: Verifier,
+    device: str,
+    cache: Path,
+    rebuild: bool,
+    view: TrainingView,
+) -> None:
+    """Find or make the reference policy, and put it with its proof into the run's own folder."""
     reference = get_reference(
         config.reference,
         targets=targets,
-        prompts=[scope.render_prompt(problem, config.policy.prompt) for problem in targets],
+        prompts=prompts,
         verifier=verifier,
         colors=config.data.colors.value,
         max_new_tokens=config.policy.max_new_tokens,
@@ -218,18 +278,16 @@ def _base(
         view=view,
         on_event=run.event,
     )
-    save_policy(reference.policy, kept, {INFO_FILE: reference.info})
+    save_policy(reference.policy, folder, {INFO_FILE: reference.info})
     run.event("base_proved", **reference.proof.summary())
-    # Read back rather than kept: a KL term makes the trainer load the same folder again.
-    return load_reference(kept, device).policy, reference.proof
 
 
 def _session(
     config: TrainConfig,
     run: Run,
     view: TrainingView,
-    scope: Scope,
     data: DataSet,
+    prompts: Mapping[str, str],
     policy: Policy,
     verifier: Verifier,
 ) -> Session:
@@ -243,7 +301,7 @@ def _session(
         heldout=HeldoutEvaluator(
             policy,
             heldout,
-            [scope.render_prompt(problem, config.policy.prompt) for problem in heldout],
+            [prompts[problem.id] for problem in heldout],
             verifier,
             max_new_tokens=config.policy.max_new_tokens,
             batch_size=config.evaluation.batch_size,
@@ -266,16 +324,20 @@ def _optimise(
     config: TrainConfig,
     run: Run,
     view: TrainingView,
-    scope: Scope,
     data: DataSet,
+    prompts: Mapping[str, str],
     policy: Policy,
     session: Session,
     start: _Start,
 ) -> int:
-    """Run GRPO from `start` to the last step, an early stop or an interruption; returns the step reached."""
+    """Run GRPO from `start` to the last step or an early stop; returns the step reached.
+
+    Raises:
+        KeyboardInterrupt: the user asked to stop; the state is saved.
+    """
     stream = Stream(config.seed, "train")
-    prompts = [scope.render_prompt(problem, config.policy.prompt) for problem in data.train]
     ids = [problem.id for problem in data.train]
+    texts = [prompts[name] for name in ids]
     shared = {
         "tokenizer": policy.tokenizer,
         "end_ids": policy.end_token_ids(),
@@ -285,14 +347,15 @@ def _optimise(
     rollout = None
     if config.training.rollout == "cached":
         rollout = RolloutFunction(
-            problem_ids=dict(zip(prompts, ids, strict=True)),
+            problem_ids=dict(zip(texts, ids, strict=True)),
             encode=policy.encode_prompt,
             sampling=Sampling(
                 group_size=config.training.group_size,
                 max_new_tokens=config.policy.max_new_tokens,
                 temperature=config.training.temperature,
                 top_p=config.training.top_p,
-                batch_size=ROLLOUT_BATCH,
+                batch_size=config.training.rollout_batch_size,
+                autocast=policy.autocast,
             ),
             stream=stream.child("rollouts"),
             replay=session.replay,
@@ -308,10 +371,10 @@ def _optimise(
     )
     trainer = build_trainer(
         policy=policy,
-        prompts=prompts,
+        prompts=texts,
         problem_ids=ids,
         order=prompt_order(
-            len(prompts),
+            len(texts),
             per_step=config.training.prompts_per_step,
             num_steps=config.training.max_steps,
             stream=stream.child("order"),
@@ -336,6 +399,8 @@ def _optimise(
             trainer.train(
                 resume_from_checkpoint=None if start.checkpoint is None else str(start.checkpoint)
             )
+    if stop.requested:  # perhaps only after the last step; whenever it was, the trainer has saved
+        raise KeyboardInterrupt
     return int(trainer.state.global_step)
 
 
@@ -352,11 +417,16 @@ def _conclude(
     proof: Proof | None,
 ) -> dict[str, Any]:
     """Save the policy, measure it beside its base, look for the transition, write the summary and the report."""
-    policy.model.eval()
-    save_policy(policy, run.path / "policy")
+    save_policy(policy, run.path / POLICY_FOLDER)
     policies = {"policy": policy}
+    if policy.autocast is not None:
+        # As `toolkit rl eval` will load it, so that both mean the same policy and share their draws.
+        policies["policy"] = _reload(config, run.path / POLICY_FOLDER, policy)
+        policies["policy"].source = policy.source
     if config.evaluation.compare_base:
-        policies = {"base": _reload_base(config, run, policy), **policies}
+        kept = run.path / BASE_FOLDER
+        base = _reload(config, kept if kept.exists() else config.policy.source, policy)
+        policies = {"base": base, **policies}
     measured = evaluate_policies(
         policies,
         data.heldout or data.train,
@@ -366,7 +436,8 @@ def _conclude(
         max_new_tokens=config.policy.max_new_tokens,
         seed=config.seed,
         view=view,
-        draws_folder=runs_root(run.path) / "draws",
+        draws_folder=runs_root(run.path) / DRAWS_FOLDER,
+        all_kept=False,  # the summary of a run is a function of its config
         rollouts=FINAL_ROLLOUTS,
     )
     run.metrics.flush()
@@ -386,6 +457,7 @@ def _conclude(
         "seed": config.seed,
         "data": data.name,
         "tests": config.data.tests.value,
+        "split": "heldout" if data.heldout else "train",
         "num_train": len(data.train),
         "num_heldout": len(data.heldout),
         "steps": step,
@@ -400,13 +472,12 @@ def _conclude(
     return summary
 
 
-def _reload_base(config: TrainConfig, run: Run, policy: Policy) -> Policy:
-    """The policy as it was before training, beside the trained one."""
-    kept = run.path / "base"
+def _reload(config: TrainConfig, source: Path | str, trained: Policy) -> Policy:
+    """A policy of this run as an evaluation loads it, beside the trained one."""
     return load_policy(
-        str(kept) if kept.exists() else config.policy.source,
+        str(source),
         prompt=config.policy.prompt,
-        device=str(policy.device),
+        device=str(trained.device),
         dtype=config.policy.dtype,
     )
 

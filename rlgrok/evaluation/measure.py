@@ -34,6 +34,8 @@ class DrawSettings:
     """Completions decoded at once."""
     seed: int
     top_p: float = 1.0
+    all_kept: bool = True
+    """Use kept draws beyond `num_draws` too. False: the first `num_draws`, whatever other calls have added."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def measure(
         problems: at least one; ids must differ.
         scope: of all the problems.
         label: what reports call the policy.
-        settings: of the drawn completions. Draws kept beyond `num_draws` are used as well.
+        settings: of the drawn completions.
         exhaustive: also take the exhaustive verdict of every completion that passes the tests.
         view: progress.
         draws_folder: where draws are kept between calls; None: they are not.
@@ -146,7 +148,8 @@ def _drawn(
             with view.task("drawing", missing) as task:
                 for part in portions(kept, settings.num_draws, settings.batch_size):
                     store.add(_draw(policy, prompts, part, settings, task.advance))
-        return {name: store.draws(name) for name in prompts}, missing
+        end = None if settings.all_kept else settings.num_draws
+        return {name: store.draws(name)[:end] for name in prompts}, missing
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlgrok.rewards import binary_reward, dense_reward, is_success
@@ -50,6 +51,9 @@ class Sampling:
     temperature: float
     top_p: float
     batch_size: int
+    """Completions decoded at once."""
+    autocast: torch.dtype | None = None
+    """Precision to compute in; None: that of the weights."""
 
 
 class RolloutFunction:
@@ -120,6 +124,7 @@ class RolloutFunction:
             temperature=self._sampling.temperature,
             top_p=self._sampling.top_p,
             batch_size=self._sampling.batch_size,
+            autocast=self._sampling.autocast,
         )
         self._record.entropy = _mean([value for row in sampled.entropies for value in row])
         self._record.decisive_entropy = decisive_mean(sampled, self._decisive_ids)

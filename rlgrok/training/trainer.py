@@ -11,6 +11,7 @@ order. So a resumed run only skips rows, and no shuffle has to be replayed.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from rlgrok.config import EntropyConfig, EntropyKind, OptimizerConfig, TrainingConfig
 from rlgrok.policy import Policy
 from rlgrok.training.rollouts import RewardFunction, RolloutFunction
-from runtime.errors import NonFiniteError
+from runtime.errors import ConfigError, NonFiniteError
 
 # Read when the trainer is built; says that we know `rollout_func` may change with a release (it is pinned).
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
@@ -80,6 +81,45 @@ class _HookCallback(TrainerCallback):
         )
 
 
+def require_machine(rollout: str, device: str) -> None:
+    """Refuse a machine, or a way to be started, that cannot train as the config says.
+
+    One process trains on one device. Under a launcher of several, each would make a run folder of its own, take
+    a multiple of the completions of a step, and judge its part of them.
+
+    Args:
+        rollout: `training.rollout`.
+        device: `cpu` or `cuda:N`.
+
+    Raises:
+        ConfigError: started as one of several processes; or vLLM without a GPU, or without its package.
+    """
+    # What `torchrun` and `accelerate launch` tell every process, and what the trainer would go by.
+    num_processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if num_processes > 1:
+        raise ConfigError(
+            "training runs in one process on one device",
+            got=f"a launcher that starts {num_processes} (WORLD_SIZE)",
+            expected="`toolkit rl train` without a launcher",
+            hint="runs of several seeds share a machine: --multirun seed=0,1 hydra/launcher=joblib",
+        )
+    if rollout != "vllm":
+        return
+    if device == "cpu":
+        raise ConfigError(
+            "vLLM needs a GPU",
+            got=f"training.rollout=vllm on {device}",
+            expected="cached or trl on a CPU",
+            where="training.rollout",
+        )
+    if importlib.util.find_spec("vllm") is None:
+        raise ConfigError(
+            "training.rollout=vllm needs the package vllm",
+            where="training.rollout",
+            hint="pip install 'delta-toolkit[gpu]'",
+        )
+
+
 def build_trainer(
     *,
     policy: Policy,
@@ -101,7 +141,7 @@ def build_trainer(
     """A trainer ready for `.train(resume_from_checkpoint=...)`.
 
     Args:
-        policy: trained in place.
+        policy: trained in place; its weights in float32.
         prompts: one text a problem.
         problem_ids: ids in the order of `prompts`.
         order: indices into `prompts`, `prompts_per_step` for each of `max_steps` steps.
@@ -109,7 +149,7 @@ def build_trainer(
         optimizer: AdamW settings.
         entropy: entropy bonus.
         max_new_tokens: longest completion.
-        bfloat16: train in mixed precision.
+        bfloat16: forward passes in bfloat16; weights, gradients and moments stay in the weights' own precision.
         checkpoint_every: steps between checkpoints.
         output_dir: staging folder; the trainer writes `checkpoint-<step>` below it.
         seed: of the trainer's own draws (row order within a step).
@@ -198,12 +238,19 @@ def _arguments(
         repetition_penalty=1.0,
         use_vllm=training.rollout == "vllm",
         vllm_mode="colocate",
+        vllm_importance_sampling_correction=True,
+        vllm_importance_sampling_mode="sequence_mask",
+        vllm_importance_sampling_clip_max=3.0,
+        vllm_importance_sampling_clip_min=None,
         # objective
         beta=training.kl_coef,
         loss_type=training.loss_type,
         scale_rewards=training.scale_rewards,
         epsilon=training.clip_low,
         epsilon_high=training.clip_high,
+        delta=None,
+        off_policy_mask_threshold=None,
+        use_bias_correction_kl=True,
         importance_sampling_level="token",
         multi_objective_aggregation="sum_then_normalize",
         mask_truncated_completions=False,

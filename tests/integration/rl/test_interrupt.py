@@ -90,3 +90,17 @@ def test_a_signal_in_the_final_evaluation(
     assert ended.code == INTERRUPTED, ended.err
     assert toolkit("rl", "train", "--resume", "run").code == 0
     assert result_of(toolkit.folder / "run") == result_of(uninterrupted)
+
+
+def test_a_signal_while_the_last_step_is_saved_is_heard(
+    toolkit: Any, tiny: tuple[str, ...], uninterrupted: Path, result_of: Callable
+) -> None:
+    """No step comes after that one to stop before: the run stops before the final evaluation."""
+    run = toolkit.folder / "run"
+    process = toolkit.start("rl", "train", *tiny, "--out", "run")
+    process.until((run / "checkpoints" / ".staging" / "checkpoint-11").exists)
+    process.signal(signal.SIGINT)
+    ended = process.wait()
+    assert ended.code == INTERRUPTED, ended.err
+    assert toolkit("rl", "train", "--resume", "run").code == 0
+    assert result_of(run) == result_of(uninterrupted)

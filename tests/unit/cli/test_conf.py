@@ -114,3 +114,5 @@ def test_the_paper_recipe_has_the_papers_numbers() -> None:
     assert config.optimizer.learning_rate == 5e-7
     assert config.policy.max_new_tokens == 8192
     assert training.rollout == "vllm"
+    # The mean over tokens: with micro-batches of one, `bnpo` would be that over completions.
+    assert (training.loss_type, training.micro_batch_size) == ("dapo", 1)

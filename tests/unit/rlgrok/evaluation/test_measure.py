@@ -111,6 +111,9 @@ def test_a_second_call_uses_the_kept_draws_and_a_larger_one_adds(policy: Policy,
         assert texts[24:] != texts[:16]  # the added draws are of another stream
     fewer = run_measure(policy, tmp_path, num_draws=8)
     assert fewer.evaluation.problems[0].num_draws == 40
+    exactly = run_measure(policy, tmp_path, num_draws=8, all_kept=False)
+    assert exactly.evaluation.problems[0].num_draws == 8
+    assert exactly.drawn[:8] == fewer.drawn[:8]
     assert len(list(tmp_path.glob("*.jsonl.gz"))) == 1
 
 
