@@ -27,9 +27,10 @@ import torch
 
 from cli.hydra_app import TRAIN
 from cli.schema import checked
-from rlgrok.config import TrainConfig
-from rlgrok.delta import SCOPES
+from rlgrok.config import DenseReward, TrainConfig
 from rlgrok.policy import Policy, build_tiny_policy, quiet_libraries
+from rlgrok.problems import build_problems
+from rlgrok.rewards import dense_reward
 from rlgrok.sampling import sample_tokens
 from rlgrok.tokenizer import decisive_token_ids
 from rlgrok.training.replay import ReplayStore
@@ -37,7 +38,7 @@ from rlgrok.training.rollouts import RewardFunction, RolloutFunction, Sampling, 
 from rlgrok.training.schedule import Schedule
 from rlgrok.training.trainer import Hooks, build_trainer
 from rlgrok.training.verification import Verifier
-from rlgrok.types import DataSet, PromptStyle
+from rlgrok.types import Completion, DataSet, PromptStyle, Scope
 from runtime.seeding import Stream
 
 WARM_UP = 2
@@ -56,14 +57,7 @@ def main() -> None:
     quiet_libraries()
     config = default_config()
     torch.set_num_threads(config.training.threads or 1)
-    data = SCOPES[config.data.scope].build(
-        families=config.data.families,
-        colors=config.data.colors.value,
-        lengths=config.data.lengths,
-        heldout_share=config.data.heldout_share,
-        tests=config.data.tests,
-        seed=0,
-    )
+    scope, data = build_problems(config.data, seed=0)
     ways: dict[str, Callable[..., list[dict[str, float]]]] = {
         "toolkit": through_trainer,
         "trl": through_trainer,
@@ -72,7 +66,7 @@ def main() -> None:
     steps: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for number in range(arguments.rounds):
         for way, run in ways.items():
-            steps[way] += run(config, data, way=way, num_steps=arguments.steps, seed=number)
+            steps[way] += run(config, scope, data, way=way, num_steps=arguments.steps, seed=number)
     table = {way: medians(found) for way, found in steps.items()}
     for part in ("generate", "update"):
         del table["trl"][part]  # its generation and update cannot be told apart from outside
@@ -112,10 +106,9 @@ def fresh_policy(config: TrainConfig, seed: int) -> Policy:
 
 
 def through_trainer(
-    config: TrainConfig, data: DataSet, *, way: str, num_steps: int, seed: int
+    config: TrainConfig, scope: Scope, data: DataSet, *, way: str, num_steps: int, seed: int
 ) -> list[dict[str, float]]:
     """Steps of TRL's trainer, with our rollouts or its own."""
-    scope = SCOPES[config.data.scope]
     policy = fresh_policy(config, seed)
     record = StepRecord(group_size=config.training.group_size)
     verifier = Verifier(scope, {problem.id: problem for problem in data.train})
@@ -140,7 +133,7 @@ def through_trainer(
     reward = RewardFunction(
         schedule=Schedule(config.schedule),
         group_size=config.training.group_size,
-        balanced=False,
+        balanced=is_balanced(config),
         **shared,
     )
     times: list[dict[str, float]] = []
@@ -179,11 +172,10 @@ def through_trainer(
 
 
 def bare_loop(
-    config: TrainConfig, data: DataSet, *, way: str, num_steps: int, seed: int
+    config: TrainConfig, scope: Scope, data: DataSet, *, way: str, num_steps: int, seed: int
 ) -> list[dict[str, float]]:
     """The same generation, verdicts and loss without any trainer: what a step must cost at least."""
     del way
-    scope = SCOPES[config.data.scope]
     policy = fresh_policy(config, seed)
     model, tokenizer, size = policy.model, policy.tokenizer, config.training.group_size
     verifier = Verifier(scope, {problem.id: problem for problem in data.train})
@@ -211,14 +203,20 @@ def bare_loop(
             end_ids=policy.end_token_ids(),
             pad_id=tokenizer.pad_token_id,
             seed=step,
-            batch_size=2048,
+            batch_size=config.training.rollout_batch_size,
         )
         generated = time.perf_counter()
         texts = tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
         rewards = torch.tensor(
             [
-                verifier._verdict(problems[index // size].id, text, exhaustive=False).pass_rate
-                for index, text in enumerate(texts)
+                dense_reward(
+                    verifier.verify(problems[index // size].id, Completion((), text)),
+                    balanced=is_balanced(config),
+                    is_truncated=truncated,
+                )
+                for index, (text, truncated) in enumerate(
+                    zip(texts, sampled.truncated, strict=True)
+                )
             ]
         )
         judged = time.perf_counter()
@@ -273,8 +271,13 @@ def sampling(config: TrainConfig) -> Sampling:
         max_new_tokens=config.policy.max_new_tokens,
         temperature=config.training.temperature,
         top_p=config.training.top_p,
-        batch_size=2048,
+        batch_size=config.training.rollout_batch_size,
     )
+
+
+def is_balanced(config: TrainConfig) -> bool:
+    """Which dense reward is paid."""
+    return config.schedule.dense_reward is DenseReward.BALANCED
 
 
 def order(config: TrainConfig, num_problems: int, num_steps: int) -> list[int]:

@@ -149,7 +149,9 @@ def get_reference(
             info |= {"attempt": attempt, "refused": refused, "proof": proof.summary(), "seed": seed}
             policy.source = "reference"
             try:
-                save_policy(policy, folder, {INFO_FILE: info})
+                # Another run may have made the same one meanwhile, and a third be reading it.
+                if rebuild or damage(folder) is not None:
+                    save_policy(policy, folder, {INFO_FILE: info})
             except StorageError as error:
                 # A read-only or full cache costs the next run a rebuild, not this run its policy.
                 on_event("warning", name="reference_not_cached", message=str(error))

@@ -116,6 +116,24 @@ def test_it_is_made_again_when_asked_or_when_the_cache_is_damaged(make: Making) 
     assert make.num_trained == 3
 
 
+def test_what_another_run_has_cached_meanwhile_is_left_alone(
+    make: Making, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A third run may be reading it; taking it away, for a moment even, would break that one."""
+    folder = make().folder
+    before = folder.stat().st_ino
+    real, calls = reference.damage, []
+
+    def not_yet_there(path: Path) -> str | None:
+        calls.append(path)
+        return "COMPLETE is missing" if len(calls) == 1 else real(path)
+
+    monkeypatch.setattr(reference, "damage", not_yet_there)
+    make()
+    assert make.num_trained == 2
+    assert folder.stat().st_ino == before
+
+
 def test_the_key_is_of_everything_it_depends_on() -> None:
     settings: dict[str, Any] = {"colors": "two", "targets": TARGETS, "max_new_tokens": 6, "seed": 0}
     known = reference_key(CONFIG, **settings)
