@@ -12,6 +12,9 @@ from collections.abc import Sequence
 
 from runtime.errors import ConfigError
 
+PLUGIN_GROUPS = ("hydra/launcher", "hydra/sweeper")
+PLUGIN_HINT = "joblib, submitit and optuna come with: pip install 'delta-toolkit[sweep]'"
+
 
 def explain(error: BaseException, keys: Sequence[str]) -> ConfigError:
     """The error as a `ConfigError`.
@@ -93,6 +96,7 @@ def _missing_option(error: BaseException) -> ConfigError:
         got=option,
         expected=", ".join(options) or None,
         where=group,
+        hint=PLUGIN_HINT if group in PLUGIN_GROUPS else None,
     )
 
 

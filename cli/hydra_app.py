@@ -212,7 +212,11 @@ def _report(outcomes: Sequence[job.Outcome], invocation: Invocation) -> int:
                 output.say(f"to look at: {page}")
         if outcome.error:
             command = invocation.command if invocation.command == "rl train" else None
-            output.say_failure(errors.Failure(**outcome.error), run=outcome.run, command=command)
+            failure = errors.Failure(**outcome.error)
+            if invocation.is_sweep:
+                job_name = outcome.run or " ".join(outcome.overrides)
+                failure = replace(failure, message=f"{job_name}: {failure.message}")
+            output.say_failure(failure, run=outcome.run, command=command)
     if invocation.as_json:
         output.emit(_as_object(outcomes, invocation, code))
     return code

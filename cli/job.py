@@ -157,10 +157,16 @@ def _perform(
     _deliver(outcome, invocation)
     if outcome.exit_code == errors.INTERRUPTED and invocation.is_sweep:
         raise KeyboardInterrupt
-    if outcome.exit_code not in {errors.DONE, errors.UNTRUSTWORTHY} and invocation.is_sweep:
+    failed = outcome.exit_code not in {errors.DONE, errors.UNTRUSTWORTHY}
+    if failed and invocation.is_sweep and not _is_plain(hydra.sweeper):
         raise JobError((outcome.error or {}).get("message", "failed"))
     objective = outcome.summary.get("heldout_exhaustive")
     return float(objective) if objective is not None else None
+
+
+def _is_plain(sweeper: DictConfig) -> bool:
+    """Hydra's own sweeper: it makes nothing of a failed job but a line on standard error that repeats its overrides."""
+    return str(sweeper.get("_target_")).endswith(".BasicSweeper")
 
 
 def _failed(job: Job, error: BaseException) -> Outcome:

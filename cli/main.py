@@ -14,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
     help="When does a weak signal become a strong one? Reinforcement learning on DELTA, from a laptop to a cluster.",
     epilog="Start here:\n\n"
     "- `toolkit rl train` runs the default experiment and shows its curve live\n"

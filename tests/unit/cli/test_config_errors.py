@@ -112,6 +112,13 @@ def test_a_mistake_in_json_is_one_object(toolkit: Callable) -> None:
     assert "training.max_steps" in result.json["error"]["message"]
 
 
+def test_a_launcher_that_is_not_installed_says_how_to_get_it(toolkit: Callable) -> None:
+    result = toolkit("rl", "train", "--multirun", "hydra/launcher=submitit_slurm", "seed=0,1")
+    assert result.code == 2
+    assert "no such option; got submitit_slurm" in result.err
+    assert "pip install 'delta-toolkit[sweep]'" in result.err
+
+
 def test_a_sweep_with_a_mistake_in_a_later_job_starts_none(
     toolkit: Callable, work: object, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+import conf
+from cli import job
 from runtime.errors import DeviceError, InfrastructureError, UntrustworthyError
 from runtime.run import Run
 
@@ -163,6 +165,45 @@ def test_a_failing_job_of_a_sweep_keeps_the_others(toolkit: Callable, work: Any)
     result = toolkit("rl", "train", "--multirun", "seed=0,1,2", "--json")
     assert result.code == 3
     assert [part["status"] for part in result.json["runs"]] == ["done", "untrustworthy", "done"]
+
+
+def test_a_sweep_with_a_failing_job_goes_on_and_names_it(toolkit: Callable, work: Any) -> None:
+    def does(call: SimpleNamespace) -> dict[str, Any]:
+        if call.config.seed == 0:
+            raise InfrastructureError("the judge broke")
+        return {"heldout_exhaustive": 1.0}
+
+    work.does = does
+    result = toolkit("rl", "train", "--multirun", "seed=0,1", "--json", "--quiet")
+    assert result.code == 1
+    failed, done = result.json["runs"]
+    assert (failed["status"], done["status"]) == ("failed", "done")
+    lines = result.err.splitlines()
+    assert lines[0] == f"error: {failed['run']}: the judge broke"
+    assert all(line.startswith("hint: ") for line in lines[1:]), "Hydra's own line"
+
+
+def test_another_sweeper_is_told_of_a_failed_job() -> None:
+    from omegaconf import OmegaConf
+
+    plain = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+    other = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
+    assert job._is_plain(OmegaConf.create({"_target_": plain}))
+    assert not job._is_plain(OmegaConf.create({"_target_": other}))
+
+
+@pytest.mark.parametrize("words", [[], ["rl"], ["rl", "train"], ["runs", "list"], ["doctor"]])
+def test_help_by_either_name(toolkit: Callable, words: list[str]) -> None:
+    short, long = toolkit(*words, "-h"), toolkit(*words, "--help")
+    assert (short.code, short.out) == (0, long.out)
+    assert "Usage: toolkit" in short.out
+
+
+def test_the_help_names_every_group(toolkit: Callable) -> None:
+    shown = " ".join(toolkit("rl", "train", "--help").out.split())
+    groups = {path.name for path in Path(conf.__file__).parent.iterdir() if path.is_dir()}
+    named = shown.partition("Groups, each a folder of conf/: ")[2].partition(".")[0]
+    assert set(named.split(", ")) == groups - {"__pycache__"}
 
 
 def test_showing_the_config_runs_nothing(toolkit: Callable, work: Any, tmp_path: Path) -> None:
