@@ -35,7 +35,8 @@ class StepRecord:
     """Mean entropy of the sampled tokens' distributions, in nats."""
     decisive_entropy: float | None = None
     """The same over the tokens that decide a program (see `decisive_mean`), in nats."""
-    generate_s: float = 0.0
+    generate_s: float | None = None
+    """Seconds of drawing; None when the trainer draws, which cannot be told from its update."""
     replay_s: float = 0.0
     """Seconds of judging, and of looking into the store, that replay took before the reward function was asked."""
     judge_s: float = 0.0
@@ -289,9 +290,10 @@ def step_metrics(record: StepRecord, *, balanced: bool) -> dict[str, float]:
         "completion_length": _mean([float(len(r.completion.token_ids)) for r in own]),
         "num_completions": float(len(rollouts)),
         "num_tokens": float(sum(len(r.completion.token_ids) for r in rollouts)),
-        "generate_s": record.generate_s,
         "judge_s": record.judge_s,
     }
+    if record.generate_s is not None:
+        values["generate_s"] = record.generate_s
     if record.entropy is not None:
         values["entropy"] = record.entropy
     if record.decisive_entropy is not None:

@@ -86,7 +86,8 @@ class Session:
         values["running_dense_reward"] = self.schedule.running_dense
         values["gate_distance"] = self.schedule.gate_distance()
         values["step_s"] = time.perf_counter() - self._step_started
-        values["update_s"] = values["step_s"] - self.record.generate_s - self.record.judge_s
+        if "generate_s" in values:
+            values["update_s"] = values["step_s"] - values["generate_s"] - values["judge_s"]
         is_evaluated = step % self.limits.evaluate_every == 0 or step == self.limits.max_steps
         if is_evaluated:
             self.evaluate(step)

@@ -152,6 +152,14 @@ def test_where_the_verifier_failed_nothing_is_paid_or_counted_and_a_warning_says
     assert "verifier_failed" not in step_warnings({"phase": "dense", **metrics})
 
 
+def test_where_the_trainer_draws_no_time_of_drawing_is_claimed(make_step) -> None:
+    step = make_step(["R.", "B."])
+    step(["toy:R"], 1)
+    assert "generate_s" in step_metrics(step.record, balanced=False)
+    step.record.generate_s = StepRecord().generate_s
+    assert "generate_s" not in step_metrics(step.record, balanced=False)
+
+
 def test_a_truncated_completion_is_no_success_and_is_not_stored(make_step) -> None:
     store = ReplayStore(4)
     step = make_step(["R", "B."], replay=store)
