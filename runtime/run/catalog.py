@@ -106,6 +106,7 @@ def find_run(root: Path | str, text: str) -> Path:
     root = Path(root)
     folders = sorted(_run_folders(root))
     if not folders:
+        _refuse_plain_folder(text)
         raise InputError("there are no runs", got=text, where=root)
     if text == LATEST:
         return list_runs(root)[-1].path
@@ -118,11 +119,18 @@ def find_run(root: Path | str, text: str) -> Path:
             raise InputError(
                 "more than one run matches", got=text, expected=" or ".join(matches[:5]), where=root
             )
+    _refuse_plain_folder(text)
     leaves = sorted({folder.name for folder in folders})
     near = difflib.get_close_matches(wanted, leaves, n=3, cutoff=0.4)
     near = near or difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else "`toolkit runs list` shows them"
     raise InputError("no run of that name", got=text, where=root, hint=hint)
+
+
+def _refuse_plain_folder(text: str) -> None:
+    """Say that a folder is there but holds no run, which says more than that no run has its name."""
+    if Path(text).is_dir():
+        raise InputError("not a run folder (no manifest.json)", where=text)
 
 
 def compare_runs(a: Path | str, b: Path | str) -> RunComparison:
