@@ -67,8 +67,11 @@ class DataConfig:
     """Which problems: families of one scope, their parameters and their tests."""
 
     scope: str = setting(choices=("manufactoria",))
+    """Which part of the benchmark."""
     families: list[str] = field(default=MANDATORY)  # type: ignore[assignment]
+    """Families of the scope, each named once."""
     colors: Colors = MANDATORY  # type: ignore[assignment]
+    """Symbols on the tape: R B, or R B Y G."""
     lengths: list[int] = setting(low=1, high=12)
     """Sequence lengths to enumerate, in symbols."""
     heldout_share: float = setting(low=0.0, below=1.0)
@@ -76,6 +79,7 @@ class DataConfig:
     max_problems: int | None = setting(low=2)
     """Take at most this many problems, drawn from the seed. None: all."""
     tests: TestSource = MANDATORY  # type: ignore[assignment]
+    """`delta`: the benchmark's own; `ladder`: ours, which pay for every right edge (docs/methods/ladder.md)."""
 
 
 @dataclass
@@ -85,6 +89,7 @@ class PolicyConfig:
     source: str = field(default=MANDATORY)
     """`reference` (the tiny policy, built on first use and cached), a model folder, or a hub id."""
     prompt: PromptStyle = MANDATORY  # type: ignore[assignment]
+    """`compact`: nine words, for the tiny policy; `full`: a text that explains the language and the task."""
     dtype: str = setting(choices=("float32", "bfloat16"))
     """What is computed in. Training keeps float32 weights whatever this is: AdamW's small steps would vanish in the
     rounding of bfloat16 ones. A policy that is only evaluated is loaded in it."""
@@ -97,15 +102,21 @@ class ReferenceConfig:
     """The tiny reference policy: its shape, its supervised corpus and the proof that it fails on the target."""
 
     hidden_size: int = setting(low=8, high=1024)
+    """Width; a multiple of `num_heads`."""
     num_layers: int = setting(low=1, high=24)
+    """Transformer blocks."""
     num_heads: int = setting(low=1, high=32)
+    """Attention heads."""
     families: list[str] = field(default=MANDATORY)  # type: ignore[assignment]
     """Families whose oracle solutions may be taught. None of them may be a target family."""
     max_length: int = setting(low=1, high=6)
     """Longest sequence taught, in symbols. A compact prompt has room for six."""
     steps: int = setting(low=1)
+    """Optimiser steps of supervised fine-tuning."""
     batch_size: int = setting(low=1)
+    """Solutions a step."""
     learning_rate: float = setting(above=0, high=1)
+    """Reached after a short warm-up, then falling linearly to 0."""
     rewired_share: float = setting(low=0, high=0.9)
     """Share of the accepting families' programs that get rewired edges, under the name of a family not taught."""
     rewire_probability: float = setting(low=0, high=1)
@@ -115,6 +126,7 @@ class ReferenceConfig:
     proof_draws: int = setting(low=1)
     """Completions drawn on target problems to prove pass@k = 0."""
     proof_k: int = setting(low=1)
+    """The k of that pass@k."""
     max_rebuilds: int = setting(low=0, high=100)
     """A base with a success among its proof draws is refused and rebuilt from the next seed, this many times."""
 
@@ -124,8 +136,11 @@ class ScheduleConfig:
     """Reward schedule. `switch_*` and `fallback_step` matter only to `staged`."""
 
     kind: ScheduleKind = MANDATORY  # type: ignore[assignment]
+    """`dense` or `binary` throughout; `staged`: dense first, then binary."""
     dense_reward: DenseReward = MANDATORY  # type: ignore[assignment]
+    """What the dense phase pays: see `DenseReward`."""
     switch_on: SwitchOn = MANDATORY  # type: ignore[assignment]
+    """What ends the dense phase."""
     switch_step: int | None = setting(low=2)
     """For `switch_on=step`: the first binary step. Binary from step 1 on is `kind=binary`."""
     switch_threshold: float = setting(low=0, high=1)
@@ -145,6 +160,7 @@ class ReplayConfig:
     """Replay of stored successes into groups without a success. Only with `training.rollout=cached`."""
 
     enabled: bool = MANDATORY  # type: ignore[assignment]
+    """False: every completion is drawn from the present policy."""
     capacity: int = setting(low=1)
     """Successes kept per problem; the oldest leaves first."""
     per_group: int = setting(low=1)
@@ -156,12 +172,15 @@ class EntropyConfig:
     """Entropy control. For `adaptive`, the coefficient moves by `step` towards `target` within [0, cap]."""
 
     kind: EntropyKind = MANDATORY  # type: ignore[assignment]
+    """`none`, a `fixed` coefficient, or an `adaptive` one."""
     coefficient: float = setting(low=0)
     """Weight of the bonus; where `adaptive` starts."""
     target: float = setting(low=0)
     """Mean entropy per completion token to hold, in nats."""
     step: float = setting(low=0)
+    """For `adaptive`: change of the coefficient per optimiser step."""
     cap: float = setting(low=0)
+    """For `adaptive`: largest coefficient."""
 
 
 @dataclass
@@ -169,11 +188,17 @@ class OptimizerConfig:
     """AdamW."""
 
     learning_rate: float = setting(above=0, high=1)
+    """Constant after the warm-up."""
     beta1: float = setting(low=0, below=1)
+    """Decay of the mean gradient."""
     beta2: float = setting(low=0, below=1)
+    """Decay of the mean squared gradient."""
     weight_decay: float = setting(low=0)
+    """Decoupled from the gradient; per unit of learning rate."""
     max_grad_norm: float = setting(above=0)
+    """Longer gradients are shortened to this norm."""
     warmup_steps: int = setting(low=0)
+    """Steps over which the rate rises linearly from 0."""
 
 
 @dataclass
@@ -185,20 +210,28 @@ class TrainingConfig:
     stop_full_pass: float | None = setting(low=0, high=1)
     """Stop once the running training full-pass and the held-out exhaustive accuracy both reach this. None: never."""
     prompts_per_step: int = setting(low=1)
+    """Problems a step, B."""
     group_size: int = setting(low=2)
     """Completions per prompt, G."""
     temperature: float = setting(above=0)
+    """Of the draws to train on; dimensionless."""
     top_p: float = setting(above=0, high=1)
+    """Share of the probability that draws come from. 1: all of it."""
     kl_coef: float = setting(low=0)
+    """Weight of KL(policy || policy before training). 0: no second model is held."""
     loss_type: str = setting(choices=("grpo", "bnpo", "dr_grpo", "dapo"))
     """How token losses become one number. `dapo`: mean over the step's tokens; `bnpo`: over each micro-batch's, which
     is the same with one micro-batch a step; `grpo`: mean over completions of means over tokens."""
     scale_rewards: str = setting(choices=("group", "batch", "none"))
+    """What centred rewards are divided by: the standard deviation of the `group`, of the `batch`, or nothing."""
     clip_low: float = setting(above=0)
+    """The importance ratio is clipped at 1 minus this."""
     clip_high: float = setting(above=0)
+    """The importance ratio is clipped at 1 plus this."""
     micro_batch_size: int | None = setting(low=1)
     """Completions per forward pass, a divisor of the step's. None: the whole step at once."""
     gradient_checkpointing: bool = MANDATORY  # type: ignore[assignment]
+    """Compute activations again in the backward pass instead of keeping them: less memory, more time."""
     rollout: str = setting(choices=("cached", "trl", "vllm"))
     """`cached`: our sampler, each unique prompt prefilled once; `trl`: the trainer's own generation; `vllm`."""
     rollout_batch_size: int = setting(low=1)
@@ -218,8 +251,11 @@ class EvaluationConfig:
     draws: int = setting(low=1)
     """Completions drawn per problem for pass@k."""
     k: list[int] = setting(low=1)
+    """Every k of pass@k that is reported; at most `draws`."""
     temperature: float = setting(above=0)
+    """Of the draws for pass@k; the greedy completion has none."""
     exhaustive: bool = MANDATORY  # type: ignore[assignment]
+    """Judge by every short tape too, not by the tests alone."""
     batch_size: int = setting(low=1)
     """Completions decoded at once."""
     compare_base: bool = MANDATORY  # type: ignore[assignment]
@@ -241,7 +277,9 @@ class TrackingConfig:
     """Trackers besides the run folder; an empty list writes none."""
 
     trackers: list[Tracker] = field(default=MANDATORY)  # type: ignore[assignment]
+    """Any of tensorboard, mlflow, wandb."""
     project: str = field(default=MANDATORY)
+    """W&B's project, MLflow's experiment."""
     uri: str | None = field(default=MANDATORY)
     """MLflow tracking URI. None: inside the run folder."""
 
@@ -253,6 +291,7 @@ class TrainConfig:
     name: str = field(default=MANDATORY)
     """Part of the run folder's name."""
     seed: int = setting(low=0)
+    """Root of every draw: problems, split, reference policy, completions."""
     data: DataConfig = MANDATORY  # type: ignore[assignment]
     policy: PolicyConfig = MANDATORY  # type: ignore[assignment]
     reference: ReferenceConfig = MANDATORY  # type: ignore[assignment]
@@ -286,7 +325,9 @@ class EvalConfig:
     """`toolkit rl eval`: a policy on problems. `data` and `policy` default to the run's own when a run is given."""
 
     name: str = field(default=MANDATORY)
+    """Part of the run folder's name."""
     seed: int = setting(low=0)
+    """Root of every draw. Of the run, when one is evaluated: its held-out problems depend on it."""
     data: DataConfig = MANDATORY  # type: ignore[assignment]
     policy: PolicyConfig = MANDATORY  # type: ignore[assignment]
     evaluation: EvaluationConfig = MANDATORY  # type: ignore[assignment]

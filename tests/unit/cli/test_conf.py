@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ import yaml
 import conf
 from cli.hydra_app import EVALUATE, TRAIN, Application
 from cli.schema import checked
+from rlgrok import config
 from rlgrok.config import Colors, ScheduleKind
 from rlgrok.types import PromptStyle, TestSource
 from runtime.settings import as_plain, from_plain
@@ -76,6 +79,20 @@ def test_every_option_says_what_it_is_for(option: str) -> None:
     lines = (FOLDER / f"{option}.yaml").read_text().splitlines()
     comments = [line for line in lines[:2] if line.startswith("# ") and "@package" not in line]
     assert comments and len(comments[0]) > 20
+
+
+def test_every_field_says_what_it_is() -> None:
+    """A docstring under each; a group as a whole is described by its own class."""
+    silent = []
+    for kind in ast.parse(inspect.getsource(config)).body:
+        body = kind.body if isinstance(kind, ast.ClassDef) else []
+        for field, after in zip(body, [*body[1:], None], strict=False):
+            if isinstance(field, ast.AnnAssign) and not ast.unparse(field.annotation).endswith(
+                "Config"
+            ):
+                described = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                silent += [] if described else [f"{kind.name}.{ast.unparse(field.target)}"]
+    assert silent == []
 
 
 @pytest.mark.parametrize("experiment", [p.stem for p in (FOLDER / "experiment").glob("*.yaml")])
