@@ -18,7 +18,7 @@ from rlgrok.evaluation.counts import accuracy, as_record, pass_at_k_table
 from rlgrok.evaluation.gzip_lines import encode_lines
 from rlgrok.evaluation.measure import DrawSettings, Measured, measure
 from rlgrok.evaluation.sources import DRAWS_FOLDER, resolve, runs_root
-from rlgrok.policy import Policy, load_policy, require_prompts
+from rlgrok.policy import Policy, load_policy, quiet_libraries, require_prompts
 from rlgrok.problems import build_problems
 from rlgrok.types import Problem, Scope
 from runtime.devices import DeviceClaim
@@ -59,6 +59,7 @@ def evaluate(
     """
     import torch
 
+    quiet_libraries()
     torch.set_num_threads(claim.threads)
     scope, data = build_problems(config.data, seed=config.seed)
     problems = data.heldout or data.train
@@ -68,7 +69,7 @@ def evaluate(
         "split": "heldout" if data.heldout else "train",
         "seed": config.seed,
         **evaluate_policies(
-            _policies(config, claim.device),
+            _policies(config, claim.device, view),
             problems,
             run=run,
             scope=scope,
@@ -170,16 +171,17 @@ def evaluate_policies(
     return summary
 
 
-def _policies(config: EvalConfig, device: str) -> dict[str, Policy]:
+def _policies(config: EvalConfig, device: str, view: TrainingView) -> dict[str, Policy]:
     """Policies by label, the subject last."""
     source = resolve(config.policy.source)
     names = {"base": source.base} if source.base and config.evaluation.compare_base else {}
-    return {
-        label: load_policy(
-            name, prompt=config.policy.prompt, device=device, dtype=config.policy.dtype
-        )
-        for label, name in {**names, "policy": source.policy}.items()
-    }
+    policies = {}
+    for label, name in {**names, "policy": source.policy}.items():
+        with view.task(f"loading {name}", 1):
+            policies[label] = load_policy(
+                name, prompt=config.policy.prompt, device=device, dtype=config.policy.dtype
+            )
+    return policies
 
 
 def _flat(result: Measured, ks: Sequence[int], seed: int) -> dict[str, Any]:

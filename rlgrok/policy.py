@@ -36,7 +36,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def quiet_libraries() -> None:
-    """Turn off the bars and the chatter of transformers and datasets: progress is the command line's to show."""
+    """Turn off the bars and the chatter of the model libraries: progress is the command line's to show."""
+    import logging
     import warnings
 
     import datasets
@@ -45,6 +46,8 @@ def quiet_libraries() -> None:
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
+    # It tells every attempt to reach the hub; what counts is whether the policy was found in the end.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     # Asked for by TRL itself, once a step.
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 

@@ -225,9 +225,10 @@ def _base(
     """The policy before training, in float32, and what its draws on the target proved."""
     autocast = None if config.policy.dtype == "float32" else DTYPES[config.policy.dtype]
     if config.policy.source != REFERENCE:
-        policy = load_policy(
-            config.policy.source, prompt=config.policy.prompt, device=device, dtype="float32"
-        )
+        with view.task(f"loading {config.policy.source}", 1):
+            policy = load_policy(
+                config.policy.source, prompt=config.policy.prompt, device=device, dtype="float32"
+            )
         policy.autocast = autocast
         return policy, None
     kept = run.path / BASE_FOLDER
