@@ -1,7 +1,7 @@
 """Build, load and save a policy: a causal language model with its tokenizer.
 
 Any folder in the ordinary transformers format, or a hub id, is a policy. The tiny policy is a Llama-shaped model
-of about 150,000 parameters over the word-level tokenizer of `tokenizer.py`. Sampling is in `sampling.py`.
+of about 160,000 parameters over the word-level tokenizer of `tokenizer.py`. Sampling is in `sampling.py`.
 """
 
 from __future__ import annotations
