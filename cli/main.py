@@ -56,12 +56,20 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. Every exception ends here."""
     try:
-        return int(app(args=arguments, prog_name="toolkit", standalone_mode=False) or errors.DONE)
-    except SystemExit as error:  # `--version` of Hydra's parser, and completion
+        code = int(app(args=arguments, prog_name="toolkit", standalone_mode=False) or errors.DONE)
+        if (
+            code == errors.INTERRUPTED
+        ):  # Typer's answer to Ctrl-C before there is a run; a run tells its end itself
+            _interrupted(arguments)
+        return code
+    except (
+        SystemExit
+    ) as error:  # a command that has told how it ended, Hydra's `--version`, completion
         if isinstance(error.__context__, BrokenPipeError):  # Typer's answer to one
             return errors.DONE
         return error.code if isinstance(error.code, int) else errors.DONE
     except typer.Abort:
+        _interrupted(arguments)
         return errors.INTERRUPTED
     except (
         BrokenPipeError
@@ -75,6 +83,10 @@ def run(arguments: list[str]) -> int:
         failure = errors.describe(error)
         output.fail(failure, as_json="--json" in arguments)
         return failure.exit_code
+
+
+def _interrupted(arguments: list[str]) -> None:
+    output.fail(errors.describe(KeyboardInterrupt()), as_json="--json" in arguments)
 
 
 if __name__ == "__main__":

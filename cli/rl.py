@@ -110,7 +110,7 @@ def train(
         resume=found,
         rebuild=rebuild_reference,
     )
-    raise typer.Exit(execute(TRAIN, line, invocation))
+    sys.exit(execute(TRAIN, line, invocation))
 
 
 @app.command(
@@ -155,7 +155,7 @@ def evaluate(
         root=str(root),
         target=name,
     )
-    raise typer.Exit(execute(EVALUATE, line, invocation, preset))
+    sys.exit(execute(EVALUATE, line, invocation, preset))
 
 
 @app.command(
@@ -184,7 +184,7 @@ def verify(
     """Judge programs against their tests, one JSON record a line in, one JSON line out."""
     from cli.verify import verify_file
 
-    raise typer.Exit(verify_file(scope, source, out, quiet=quiet, as_json=as_json))
+    sys.exit(verify_file(scope, source, out, quiet=quiet, as_json=as_json))
 
 
 @app.command(
@@ -219,7 +219,7 @@ def reference(
         root=str(root),
         rebuild=rebuild,
     )
-    raise typer.Exit(execute(REFERENCE, line, invocation))
+    sys.exit(execute(REFERENCE, line, invocation))
 
 
 @app.command(epilog="Example:\n\n- `toolkit rl report latest`\n")

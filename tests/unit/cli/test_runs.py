@@ -61,6 +61,18 @@ def test_list_for_machines(two_runs: tuple[Path, Path], toolkit: Callable, tmp_p
     assert result.err == ""
 
 
+def test_ctrl_c_where_there_is_no_run_is_told_too(
+    toolkit: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(root: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("runtime.run.list_runs", interrupt)
+    result = toolkit("runs", "list", "--json")
+    assert (result.code, result.err) == (130, "interrupted\n")
+    assert result.json["status"] == "interrupted"
+
+
 def test_list_refuses_a_status_that_no_run_can_have(two_runs: object, toolkit: Callable) -> None:
     result = toolkit("runs", "list", "--status", "finished")
     assert result.code == 2
