@@ -11,13 +11,16 @@ from typing import Any
 import torch
 
 from rlgrok.config import TrainConfig
+from rlgrok.evaluation.sources import POLICY_FOLDER
+from rlgrok.policy import save_policy
 from rlgrok.problems import build_problems
-from rlgrok.reference import get_reference
+from rlgrok.reference import INFO_FILE, get_reference
 from rlgrok.training.verification import Verifier
 from runtime.devices import DeviceClaim
 from runtime.errors import ConfigError
 from runtime.progress import TrainingView
 from runtime.run import Run
+from runtime.storage import damage
 
 
 def make_reference(
@@ -71,10 +74,16 @@ def make_reference(
         view=view,
         on_event=run.event,
     )
+    folder = reference.folder
+    if (
+        damage(folder) is not None
+    ):  # the cache took nothing, as the warning says: the run keeps the policy
+        folder = run.path / POLICY_FOLDER
+        save_policy(reference.policy, folder, {INFO_FILE: reference.info})
     known = {key: value for key, value in reference.info.items() if key != "proof"}
     summary = {
         **known,
-        "folder": str(reference.folder),
+        "folder": str(folder),
         "seed": config.seed,
         "num_parameters": reference.policy.num_parameters(),
         "base_pass_at_k": reference.proof.summary(),

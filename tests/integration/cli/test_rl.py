@@ -89,6 +89,15 @@ def test_reference_is_found_where_training_left_it(trained: tuple, own_cache: Pa
     assert "rl-reference" in result.json["run"]
 
 
+def test_a_reference_that_cannot_be_cached_is_in_its_run(toolkit: object, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    result = toolkit("rl", "reference", "debug=tiny", "--json", TOOLKIT_CACHE="cache")
+    assert result.code == 0, result.err
+    assert "warning: the reference policy could not be cached" in result.err
+    assert result.json["summary"]["folder"] == f"{result.json['run']}/policy"
+    assert (tmp_path / result.json["summary"]["folder"] / "model.safetensors").is_file()
+
+
 def test_quiet_is_quiet(trained: tuple) -> None:
     toolkit, _ = trained
     result = toolkit("rl", "train", *DEBUG, "--quiet")
