@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
+
+from cli.main import app
 
 pytestmark = pytest.mark.timeout(600)  # whole training runs, on a machine that may be busy
 
@@ -49,6 +54,22 @@ COMMANDS = [
 ]
 
 
+def leaves(command: Any, words: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    """The command lines of a Typer tree, without options."""
+    inside = getattr(command, "commands", {})
+    return (
+        {line for name, child in inside.items() for line in leaves(child, (*words, name))}
+        if inside
+        else {words}
+    )
+
+
+def test_every_command_is_in_the_list() -> None:
+    tree = leaves(get_command(app))
+    assert ("rl", "train") in tree
+    assert tree <= {tuple(command[: len(line)]) for command in COMMANDS for line in tree}
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:3]))
 def test_torch_and_jax_never_share_a_process(command: list[str], trained: tuple) -> None:
     toolkit, result = trained
@@ -73,6 +94,19 @@ def test_commands_without_work_import_no_framework(command: list[str], trained: 
     assert used.code == 0, used.err
     allowed = {"matplotlib", "scipy"} if "report" in command else set()
     assert not used.modules & (HEAVY - allowed)
+
+
+def test_help_answers_in_less_than_half_a_second(tmp_path: Path) -> None:
+    """Processor seconds, the best of three: a busy machine is not the command's fault."""
+
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, "-m", "cli.main", "--help"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+    assert min(seconds() for _ in range(3)) < 0.5
 
 
 def test_a_config_that_does_not_compose_loads_no_framework(toolkit: object) -> None:
