@@ -252,3 +252,49 @@ def events_of() -> Callable[..., list[dict[str, Any]]]:
         return [line for line in found if not kinds or line["kind"] in kinds]
 
     return events
+
+
+class OneThread:
+    """A claim of this very process, which may have imported anything."""
+
+    device = "cpu"
+    threads = 1
+
+
+@pytest.fixture
+def train_here(
+    tiny: tuple[str, ...], own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Path]:
+    """Trains in this process, from a config composed as the command composes it; returns the run folder.
+
+    The report is left out: it has tests of its own, and takes as long as a short run.
+    """
+    import warnings
+
+    from cli.hydra_app import TRAIN
+    from cli.schema import checked
+    from rlgrok import train as module
+    from runtime.progress import SilentView
+    from runtime.run import Run
+    from runtime.settings import as_plain
+
+    monkeypatch.setattr(module, "build_report", lambda path: None)
+
+    def train(*overrides: str, name: str = "run") -> Path:
+        from hydra import compose, initialize_config_module
+
+        TRAIN.register()
+        with initialize_config_module(config_module="conf", version_base="1.3"):
+            composed = compose(TRAIN.config_name, [*tiny, *overrides])
+        config = checked(TRAIN.kind, composed)
+        run = Run.create(
+            tmp_path / name, command="rl train", name=name, argv=[], config=as_plain(config), overrides=[], seeds={}
+        )  # fmt: skip
+        with warnings.catch_warnings(), run:
+            warnings.simplefilter("default")  # as in the command; the libraries warn of their own futures
+            module.train(
+                config, run=run, view=SilentView(), claim=OneThread(), cache=own_cache
+            )
+        return run.path
+
+    return train

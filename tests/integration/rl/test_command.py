@@ -41,7 +41,7 @@ def test_a_run_that_never_climbs_says_so_and_is_no_failure(
     assert summary["outcome"] == "no transition"
     assert summary["transition_step"] is None and summary["plateau_steps"] is None
     assert summary["heldout_exhaustive"] < 0.9
-    assert "no transition" in (uninterrupted / "report.html").read_text()
+    assert "No transition: " in (uninterrupted / "report.html").read_text()
 
 
 def test_the_run_folder_is_complete(uninterrupted: Path, tiny: tuple[str, ...]) -> None:
@@ -135,14 +135,14 @@ def test_what_a_user_can_mend_is_one_line_and_exit_code_2(
     assert ended.code == 2
     assert said in ended.err
     assert "Traceback" not in ended.err
-    assert len(ended.err.splitlines()) <= 3
+    assert sum(line.startswith("error: ") for line in ended.err.splitlines()) == 1
 
 
 def test_a_base_that_cannot_be_proved_ends_with_exit_code_3(
     toolkit: Any, tiny: tuple[str, ...]
 ) -> None:
-    """One thousand draws a problem find a success: no base of this recipe may be called a base."""
-    proof = ("reference.proof_draws=6000", "reference.max_rebuilds=0")
+    """One hundred draws a problem find a success: no base of this recipe may be called a base."""
+    proof = ("reference.proof_draws=600", "reference.max_rebuilds=0")
     ended = toolkit("rl", "train", *tiny, *proof, "--out", "run")
     assert ended.code == 3, ended.err
     assert "no reference policy fails on the target" in ended.err

@@ -100,12 +100,9 @@ def test_a_damaged_base_is_made_again(
     assert result_of(copy) == result_of(uninterrupted)
 
 
-def test_a_missing_run_and_a_folder_that_is_none(toolkit: Any) -> None:
+def test_a_missing_run_and_a_folder_that_is_none_are_named(toolkit: Any) -> None:
     (toolkit.folder / "empty").mkdir()
-    for name, said in (
-        ("nowhere", "error: there are no runs; got nowhere; at runs\n"),
-        ("empty", "error: not a run folder (no manifest.json); at empty\n"),
-    ):
+    for name in ("nowhere", "empty"):
         ended = toolkit("rl", "train", "--resume", name)
         assert ended.code == 2
-        assert ended.err.startswith(said)
+        assert ended.err.startswith("error: ") and name in ended.err

@@ -1,9 +1,10 @@
 """Forks a `toolkit` process for every call, from one process that has done the heavy imports.
 
 Importing the frameworks costs more than a small training run, and a test that kills a run ten times needs eleven
-processes. What is forked is a process of its own that runs `cli.main.main` and ends as the interpreter ends; signals,
-exit codes, file descriptors and resource limits are real. What it cannot show, because the imports are shared: hash
-randomisation and start-up. Those are for the tests that start the installed command.
+processes. What is forked is a process of its own that runs `cli.main.main`; signals, exit codes, file descriptors and
+resource limits are real. What it cannot show: hash randomisation and start-up, because the imports are shared, and the
+interpreter's own clearing up, which would take as long as the imports. Those are for the tests that start the
+installed command.
 
 One JSON object a line on standard input, one on standard output: `{"op": "start", ...}` -> `{"pid": n}`,
 `{"op": "wait", "pid": n}` -> `{"code": n}`, negative for a signal.
@@ -11,13 +12,15 @@ One JSON object a line on standard input, one on standard output: `{"op": "start
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import gc
 import json
 import os
 import resource
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
 CHANGES = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
@@ -106,6 +109,7 @@ class _Death:
 
 def preload() -> None:
     """Import what a training run imports, early or late. Nothing is computed: threads would not survive a fork."""
+    import hydra
     import matplotlib.pyplot
     import trl
 
@@ -114,15 +118,31 @@ def preload() -> None:
     import rlgrok.report
     import rlgrok.train
 
-    assert matplotlib.pyplot and rlgrok.figures and rlgrok.report and rlgrok.train and cli.tasks
+    assert hydra and matplotlib.pyplot and cli.tasks
+    assert rlgrok.figures and rlgrok.report and rlgrok.train
     assert trl.SFTTrainer and trl.GRPOTrainer  # imported when first asked for
+
+
+def end(code: int) -> NoReturn:
+    """End as the interpreter does, but for freeing what it has imported."""
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = 120
+    os._exit(code)
 
 
 if __name__ == "__main__":
     preload()
+    gc.freeze()  # or each child's first collection would copy every page it looks at
     wanted = serve()
     if wanted is not None:
         become(wanted)
         from cli.main import main
 
-        main()
+        try:
+            main()
+        except SystemExit as stop:
+            end(stop.code if isinstance(stop.code, int) else 0)

@@ -43,6 +43,7 @@ TRAINING = TrainingConfig(
     micro_batch_size=None,
     gradient_checkpointing=False,
     rollout="cached",
+    rollout_batch_size=2048,
     threads=1,
     stored_rollouts=None,
 )
