@@ -17,7 +17,7 @@ from rlgrok.config import EvalConfig, EvaluationConfig
 from rlgrok.evaluation.counts import accuracy, as_record, pass_at_k_table
 from rlgrok.evaluation.gzip_lines import encode_lines
 from rlgrok.evaluation.measure import DrawSettings, Measured, measure
-from rlgrok.evaluation.sources import DRAWS_FOLDER, resolve, runs_root
+from rlgrok.evaluation.sources import DRAWS_FOLDER, resolve, runs_root, trained_on
 from rlgrok.policy import Policy, load_policy, quiet_libraries, require_prompts
 from rlgrok.problems import build_problems
 from rlgrok.types import Problem, Scope
@@ -64,9 +64,15 @@ def evaluate(
     scope, data = build_problems(config.data, seed=config.seed)
     problems = data.heldout or data.train
     run.record_data("problems", content_hash(to_json([asdict(problem) for problem in problems])))
+    num_trained_on = len(trained_on(config.policy.source) & {problem.id for problem in problems})
+    if num_trained_on:
+        text = f"{num_trained_on} of these {len(problems)} problems were trained on"
+        run.event("warning", name="trained_on", message=text)
+        view.note("warning", text)
     summary = {
         "data": data.name,
         "split": "heldout" if data.heldout else "train",
+        "num_trained_on": num_trained_on,
         "seed": config.seed,
         **evaluate_policies(
             _policies(config, claim.device, view),

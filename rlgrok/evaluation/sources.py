@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rlgrok.config import DataConfig
+from rlgrok.problems import build_problems
 from rlgrok.training.checkpoints import newest_usable
+from rlgrok.types import TestSource
 from runtime.errors import ConfigError, InputError
 from runtime.run import Run
+from runtime.settings import from_plain
 
 REFERENCE = "reference"
 POLICY_FOLDER = "policy"
@@ -62,6 +66,24 @@ def resolve(source: str) -> Source:
         policy = newest_usable(folder / "checkpoints")[0].path
     started_from = run.config["policy"]["source"]
     return Source(str(policy), str(base) if started_from == REFERENCE else started_from)
+
+
+def trained_on(source: str) -> frozenset[str]:
+    """Ids of the problems that a training run trained on; empty for a policy of any other origin.
+
+    An evaluation with another seed or other data than the run's splits the problems anew, and some of what it holds
+    out may be these.
+    """
+    folder = Path(source).expanduser()
+    if not (folder / "manifest.json").is_file():
+        return frozenset()
+    config = Run.open(folder).config
+    if "data" not in config:
+        return frozenset()
+    # Ids do not depend on the tests, and these are made fastest.
+    data = replace(from_plain(DataConfig, config["data"]), tests=TestSource.DELTA)
+    _, built = build_problems(data, seed=config["seed"])
+    return frozenset(problem.id for problem in built.train)
 
 
 def runs_root(run: Path) -> Path:

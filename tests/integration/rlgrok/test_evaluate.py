@@ -20,7 +20,8 @@ from rlgrok.config import (
 from rlgrok.evaluate import evaluate
 from rlgrok.evaluation.gzip_lines import read_lines
 from rlgrok.passk import pooled_upper
-from rlgrok.policy import build_tiny_policy, save_policy
+from rlgrok.policy import build_tiny_policy, load_policy, save_policy
+from rlgrok.problems import build_problems
 from rlgrok.types import PromptStyle, TestSource
 from runtime.errors import ConfigError, InputError
 from runtime.progress import SilentView
@@ -138,6 +139,29 @@ def test_a_training_run_is_compared_with_its_base(model: Path, tmp_path) -> None
         for entry in json.loads((path / "evaluation.json").read_text())["evaluations"]
     ]
     assert labels == ["base", "policy"]
+
+
+def test_problems_that_the_run_had_trained_on_are_counted(model: Path, tmp_path) -> None:
+    """Of RR RB BR BB two are held out, which two the seed decides."""
+    config = make_config(str(tmp_path / "training"), compare_base=False)
+    plain = as_plain(config)
+    training = Run.create(
+        tmp_path / "training", command="rl train", name="t", argv=[], config=plain, overrides=[], seeds={}
+    )  # fmt: skip
+    training.finish("done")
+    save_policy(load_policy(str(model), prompt=PromptStyle.COMPACT, device="cpu", dtype="float32"),
+                training.path / "policy")  # fmt: skip
+    split = {
+        seed: {problem.id for problem in build_problems(config.data, seed=seed)[1].heldout}
+        for seed in range(20)
+    }
+    other = next(seed for seed, held in split.items() if not held & split[0])
+    _, own = evaluate_in(tmp_path / "own", config)
+    assert own["num_trained_on"] == 0
+    path, mixed = evaluate_in(tmp_path / "mixed", dataclasses.replace(config, seed=other))
+    assert mixed["num_trained_on"] == 2
+    warnings = [e["message"] for e in read_jsonl(path / "events.jsonl") if e["kind"] == "warning"]
+    assert warnings == ["2 of these 2 problems were trained on"]
     _, alone = evaluate_in(tmp_path / "alone", make_config(str(training.path), compare_base=False))
     assert "base_policy_identity" not in alone
 
