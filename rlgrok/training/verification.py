@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from hashlib import blake2b
 
 from rlgrok.types import Completion, Problem, Scope, Status, Verdict
 from runtime.errors import InfrastructureError
@@ -32,7 +33,7 @@ class Verifier:
         self._scope = scope
         self._problems = problems
         self._capacity = capacity
-        self._memo: OrderedDict[tuple[str, str, bool], Verdict] = OrderedDict()
+        self._memo: OrderedDict[tuple[str, bytes, bool], Verdict] = OrderedDict()
         self.num_asked = 0
         self.num_judged = 0
         self.num_failures = 0
@@ -46,7 +47,12 @@ class Verifier:
         return self._verdict(problem_id, completion.text, exhaustive=True)
 
     def _verdict(self, problem_id: str, text: str, *, exhaustive: bool) -> Verdict:
-        key = (problem_id, text, exhaustive)
+        # A digest: two hundred thousand completions of a language model are gigabytes.
+        key = (
+            problem_id,
+            blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest(),
+            exhaustive,
+        )
         self.num_asked += 1
         known = self._memo.get(key)
         if known is not None:
