@@ -74,6 +74,23 @@ def test_ten_kills_change_nothing(
     assert result_of(toolkit.folder / "run") == result_of(uninterrupted)
 
 
+def test_a_kill_with_the_trainers_own_generation_and_accumulation(
+    toolkit: Any, tiny: tuple[str, ...], result_of: Callable
+) -> None:
+    """Here completions are drawn from the global random state, which a checkpoint has to bring back."""
+    line = (
+        "rl", "train", *tiny, "training.rollout=trl", "replay=none", "training.micro_batch_size=12",
+        "training.loss_type=dapo", "training.max_steps=5", "training.kl_coef=0.05", "checkpoint.every=2",
+    )  # fmt: skip
+    assert toolkit(*line, "--out", "whole").code == 0
+    assert toolkit(*line, "--out", "torn", die_at=("/torn/rollouts", 7)).code == KILLED
+    ended = toolkit("rl", "train", "--resume", "torn")
+    assert ended.code == 0, ended.err
+    found = result_of(toolkit.folder / "torn")
+    assert found == result_of(toolkit.folder / "whole")
+    assert all(line["grad_norm"] > 0 for line in found["metrics"][1:])
+
+
 def test_a_kill_after_an_early_stop_keeps_the_reason(
     toolkit: Any, tiny: tuple[str, ...], result_of: Callable
 ) -> None:
