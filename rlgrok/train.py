@@ -400,6 +400,7 @@ def _optimise(
             trainer.train(
                 resume_from_checkpoint=None if start.checkpoint is None else str(start.checkpoint)
             )
+    checkpoints.discard_staging(run.checkpoints)
     if stop.requested:  # perhaps only after the last step; whenever it was, the trainer has saved
         raise KeyboardInterrupt
     return int(trainer.state.global_step)

@@ -43,6 +43,11 @@ def staging_folder(folder: Path) -> Path:
     return staging
 
 
+def discard_staging(folder: Path) -> None:
+    """Remove what the trainer leaves where it wrote: a model card about nothing."""
+    shutil.rmtree(folder / STAGING, ignore_errors=True)
+
+
 def publish(written: Path, folder: Path, step: int, state: dict[str, Any]) -> Checkpoint:
     """Add our state to what the trainer wrote, make it durable, move it into place.
 
