@@ -92,8 +92,9 @@ def _add_origin(report: Report, run: Artefacts) -> None:
     hardware = manifest.get("hardware") or {}
     rows: list[list[Any]] = [
         ["command line", " ".join(manifest["argv"])],
-        ["started, ended", f"{manifest['started_at']}, {manifest.get('ended_at') or 'not yet'}"],
-        ["resumed", len(manifest.get("resumed_at", []))],
+        ["started", manifest["started_at"]],
+        ["ended", manifest.get("ended_at")],
+        ["resumed", len(manifest.get("resumed_at", [])) or None],
         [
             "commit",
             f"{commit}{' with local changes' if git.get('dirty') else ''}" if commit else None,
@@ -103,5 +104,6 @@ def _add_origin(report: Report, run: Artefacts) -> None:
         ["hardware", pairs(hardware)],
         ["versions", pairs(manifest.get("versions"))],
     ]
-    report.table(["", ""], rows)
+    # A run writes its report as its last act, and has no end yet.
+    report.table(["", ""], [row for row in rows if row[1] is not None])
     report.code(run.config_text)
