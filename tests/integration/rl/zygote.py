@@ -54,6 +54,8 @@ def become(request: dict[str, Any]) -> None:
     os.setpgid(0, 0)
     os.chdir(request["cwd"])
     os.environ.update(request["env"])  # what the imports have set stays
+    # A test run started in the background of a shell inherits a SIGINT that is ignored; a user's terminal has none.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     flags = {0: os.O_RDONLY, 1: os.O_WRONLY | os.O_CREAT, 2: os.O_WRONLY | os.O_CREAT}
     for target, name in enumerate((os.devnull, request["stdout"], request["stderr"])):
         descriptor = os.open(name, flags[target], 0o666)
