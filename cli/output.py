@@ -134,7 +134,13 @@ def table(
     shown_on = console()
     if title:  # not the table's own: a path must not be broken to the width of a narrow table
         shown_on.print(title, style="bold", soft_wrap=True)
-    shown_on.print(made)
+    if shown_on.is_terminal:
+        shown_on.print(made)
+        return
+    with shown_on.capture() as plain:
+        shown_on.print(made)
+    for line in plain.get().splitlines():
+        say(line.rstrip())  # a table is filled up with blanks, which would wrap where the lines end up
 
 
 def shown(value: Any) -> str:  # noqa: ANN401 - whatever a summary holds

@@ -126,3 +126,10 @@ def test_a_damaged_run_is_listed_as_such(two_runs: tuple[Path, Path], toolkit: C
         entry["name"]: entry["status"] for entry in toolkit("runs", "list", "--json").json["runs"]
     }
     assert "unreadable" in statuses.values()
+
+
+def test_plain_tables_end_where_their_words_end(toolkit: Callable, tmp_path: Path) -> None:
+    make_run(tmp_path / "runs/2026-01-01/100000-rl-train-x", short=1, long="x" * 90)
+    lines = toolkit("runs", "show", "latest").err.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert any(line.endswith("x" * 90) for line in lines)
