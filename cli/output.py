@@ -120,15 +120,20 @@ def facts(title: str, values: Mapping[str, Any]) -> None:
 
 
 def table(
-    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, show_header: bool = True
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    show_header: bool = True,
+    first_folds: bool = False,
 ) -> None:
-    """A table for people."""
+    """A table for people. Where it is wider than the terminal the first column stays whole, or it alone does not."""
     from rich import box
     from rich.table import Table
 
-    made = Table(show_header=show_header, box=box.SIMPLE_HEAD)
+    made = Table(show_header=show_header, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for number, name in enumerate(header):
-        made.add_column(name, overflow="fold", no_wrap=number == 0)
+        made.add_column(name, overflow="fold", no_wrap=(number == 0) is not first_folds)
     for row in rows:
         made.add_row(*row)
     shown_on = console()
@@ -140,7 +145,7 @@ def table(
     with shown_on.capture() as plain:
         shown_on.print(made)
     for line in plain.get().splitlines():
-        say(line.rstrip())  # a table is filled up with blanks, which would wrap where the lines end up
+        say(line.rstrip())  # without the blanks that fill a table up
 
 
 def shown(value: Any) -> str:  # noqa: ANN401 - whatever a summary holds

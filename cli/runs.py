@@ -28,8 +28,12 @@ RunName = Annotated[
 
 STATUSES = ("running", "done", "interrupted", "failed", "killed", "unreadable")
 
-HEADLINE = ("heldout_exhaustive", "heldout_full_pass", "transition_step")
-"""Summary values worth a column in the list."""
+HEADLINE = {
+    "tests": "heldout_full_pass",
+    "exhaustive": "heldout_exhaustive",
+    "climb": "transition_step",
+}
+"""Summary values worth a column in the list, by its heading: short ones, for terminals of 80 columns."""
 
 
 def complete_status(incomplete: str) -> list[str]:
@@ -49,7 +53,7 @@ def list_(
     root: Runs = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
-    """List the runs, oldest first."""
+    """List the runs, oldest first: held-out accuracy by tests and by every short input, step of the climb."""
     from cli import output
     from runtime.run import list_runs
 
@@ -64,8 +68,8 @@ def list_(
     if not found:
         output.say(f"no runs in {root}")
         return
-    header = ("run", "command", "status", "minutes", *HEADLINE)
-    output.table("", header, [_row(info, root) for info in found])
+    header = ("run", "status", "min", *HEADLINE)
+    output.table("", header, [_row(info, root) for info in found], first_folds=True)
 
 
 @app.command(
@@ -162,13 +166,7 @@ def _row(info: RunInfo, root: Path) -> tuple[str, ...]:
         info.path.relative_to(root).as_posix() if info.path.is_relative_to(root) else str(info.path)
     )
     minutes = f"{info.wall_s / 60:.1f}"
-    return (
-        name,
-        info.command,
-        info.status,
-        minutes,
-        *(shown(summary.get(key)) for key in HEADLINE),
-    )
+    return name, info.status, minutes, *(shown(summary.get(key)) for key in HEADLINE.values())
 
 
 def _as_dict(info: RunInfo) -> dict[str, Any]:

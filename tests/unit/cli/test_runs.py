@@ -49,8 +49,9 @@ def test_list_for_people(two_runs: object, toolkit: Callable) -> None:
         "2026-01-01/100000-rl-train-x",
         "2026-01-02/100000-rl-train-y",
     ]
-    assert rows[0][3] == "done" and "0.25" in rows[0]
-    assert rows[1][3] == "failed"
+    assert rows[0][1] == "done" and "0.25" in rows[0]
+    assert rows[1][1] == "failed"
+    assert max(map(len, result.err.splitlines())) < 80
 
 
 def test_list_for_machines(two_runs: tuple[Path, Path], toolkit: Callable, tmp_path: Path) -> None:
