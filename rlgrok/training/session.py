@@ -18,6 +18,7 @@ from rlgrok.training.replay import ReplayStore
 from rlgrok.training.rolloutlog import RolloutLog
 from rlgrok.training.rollouts import StepRecord, step_metrics
 from rlgrok.training.schedule import Phase, Schedule
+from rlgrok.training.stage import Stage
 from rlgrok.training.verification import Verifier
 from runtime.progress import TrainingView
 from runtime.run import Run
@@ -56,6 +57,10 @@ class Session:
     _step_started: float = 0.0
     _warned: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        """Begin to watch."""
+        self._stage = Stage(self.limits.max_steps)
+
     def evaluate(self, step: int) -> HeldoutResult:
         """Greedy held-out accuracy of the current weights; kept as the newest, and stored as rollouts."""
         result = self.heldout()
@@ -68,7 +73,9 @@ class Session:
         if step == 0:
             self.evaluate(0)
             self.run.metrics.log(0, dict(self.latest))
-            self.view.update(0, {"phase": self.schedule.phase.value, **self.latest})
+            self.view.update(
+                0, {"phase": self.schedule.phase.value, **self.latest, **self._state(0)}
+            )
 
     def before_step(self) -> None:
         """Start the step's clock: evaluation, logging and saving of the step before are not in it."""
@@ -120,7 +127,7 @@ class Session:
             own["entropy"] = float(logs["entropy"])
         values = {**self._pending, **own}
         self.run.metrics.log(step, values)
-        self.view.update(step, {**self.latest, **values})
+        self.view.update(step, {**self.latest, **values, **self._state(step)})
 
     def after_save(self, step: int, written: Path) -> None:
         """Publish what the trainer wrote, with our own state; drop the oldest checkpoints."""
@@ -158,8 +165,16 @@ class Session:
         level = self.limits.stop_full_pass
         if level is None:
             return False
-        accuracy = self.latest.get("heldout_exhaustive", self.latest.get("heldout_full_pass", 0.0))
-        return self.schedule.running_full_pass >= level and accuracy >= level
+        return min(self.schedule.running_full_pass, self._accuracy()) >= level
+
+    def _accuracy(self) -> float:
+        """Newest held-out accuracy, by the stricter verdict there is."""
+        return self.latest.get("heldout_exhaustive", self.latest.get("heldout_full_pass", 0.0))
+
+    def _state(self, step: int) -> dict[str, str]:
+        """For the view: plateau, climbing or solved."""
+        word = self._stage.update(step, self._accuracy(), self.schedule.running_full_pass)
+        return {"state": word}
 
     def _warn(self, step: int, values: Mapping[str, Any]) -> None:
         """Say once what a researcher could still act on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,10 @@ class Notes(SilentView):
 
     def __init__(self) -> None:
         self.notes: list[tuple[str, str]] = []
+        self.states: list[str] = []
+
+    def update(self, step: int, values: Mapping[str, Any]) -> None:
+        self.states.append(values["state"])
 
     def note(self, kind: str, text: str) -> None:
         self.notes.append((kind, text))
@@ -113,12 +117,44 @@ def test_every_step_leaves_one_line_and_the_untrained_policy_the_first(run: Run)
     found = lines(run)
     assert [line["step"] for line in found] == [0, 1, 2, 3, 4, 5]
     # Every second step, and the last whatever its number.
-    assert ["heldout_exhaustive" in line for line in found] == [True, False, True, False, True, True]
-    assert [line.get("phase") for line in found] == [None, "dense", "dense", "binary", "binary", "binary"]
+    assert ["heldout_exhaustive" in line for line in found] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert [line.get("phase") for line in found] == [
+        None,
+        "dense",
+        "dense",
+        "binary",
+        "binary",
+        "binary",
+    ]
     for line in found[1:]:
-        assert (line["loss"], line["grad_norm"], line["reward"], line["full_pass"]) == (0.5, 1.0, 0.75, 0.5)
+        assert (line["loss"], line["grad_norm"], line["reward"], line["full_pass"]) == (
+            0.5,
+            1.0,
+            0.75,
+            0.5,
+        )
         assert line["running_full_pass"] == 0.5
         assert "epoch" not in line  # the trainer's numbers that we give a name, no others
+
+
+def test_the_view_is_told_of_the_climb(run: Run) -> None:
+    made = session(run, limits=replace(LIMITS, max_steps=60))
+    made.start(0)
+    for step in range(1, 4):
+        take(made, step, (HALF, HALF))
+    made.heldout.num_right = 4
+    take(made, 4, (PASSED, HALF))
+    made.heldout.num_right = 10
+    for step in range(5, 8):
+        take(made, step, (PASSED, PASSED))
+    assert made.view.states == ["plateau"] * 4 + ["climbing"] * 2 + ["solved"] * 2
 
 
 def test_a_resumed_process_does_not_measure_the_untrained_policy_again(run: Run) -> None:
@@ -199,9 +235,15 @@ def test_what_a_checkpoint_has_is_all_that_the_next_step_depends_on(run: Run) ->
     assert again.schedule.phase is Phase.BINARY
     assert again.schedule.running_full_pass == made.schedule.running_full_pass == 0.5
     assert again.replay is not None and again.replay.stored == made.replay.stored
-    assert again.latest == {"heldout_full_pass": 0.7, "heldout_pass_rate": 0.85, "heldout_exhaustive": 0.7}
+    assert again.latest == {
+        "heldout_full_pass": 0.7,
+        "heldout_pass_rate": 0.85,
+        "heldout_exhaustive": 0.7,
+    }
     assert again.stopped_early == made.stopped_early == "solved"
-    timeless = [{k: v for k, v in s.items() if not k.endswith("_s")} for s in (state, again.state_dict())]
+    timeless = [
+        {k: v for k, v in s.items() if not k.endswith("_s")} for s in (state, again.state_dict())
+    ]
     assert timeless[0] == timeless[1]
 
 
