@@ -54,6 +54,13 @@ TINY = (
 """Eleven steps with everything in them: replay, the switch to binary, adaptive entropy, held-out evaluations."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Processes wait for each other here, and on a busy machine for everybody else."""
+    for item in items:
+        if item.path.parent == ZYGOTE.parent and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @dataclass(frozen=True)
 class Ended:
     """A process that is over."""

@@ -55,7 +55,7 @@ def test_the_run_folder_is_complete(uninterrupted: Path, tiny: tuple[str, ...]) 
     assert (uninterrupted / "overrides.txt").read_text().splitlines() == list(tiny)
     # `checkpoint.keep` of them: the last step's, and the one before it.
     kept = sorted(path.name for path in (uninterrupted / "checkpoints").iterdir())
-    assert kept == [".staging", "step-000009", "step-000011"]
+    assert kept == ["step-000009", "step-000011"]
     with gzip.open(uninterrupted / "rollouts.jsonl.gz", "rt") as lines:
         records = [json.loads(line) for line in lines]
     assert sum(record["kind"] == "train" for record in records) == 11 * 3 * 12

@@ -42,7 +42,6 @@ def test_the_run_that_the_others_are_compared_with_has_everything_in_it(
     assert sum("heldout_exhaustive" in line for line in steps) == 7
 
 
-@pytest.mark.timeout(600)
 def test_ten_kills_change_nothing(
     toolkit: Any, tiny: tuple[str, ...], uninterrupted: Path, result_of: Callable
 ) -> None:
@@ -104,7 +103,6 @@ def test_a_kill_after_an_early_stop_keeps_the_reason(
     assert found == result_of(toolkit.folder / "whole")
 
 
-@pytest.mark.timeout(600)
 def test_a_kill_of_the_installed_command(
     tmp_path: Path, tiny: tuple[str, ...], uninterrupted: Path, result_of: Callable
 ) -> None:
