@@ -23,7 +23,7 @@ from rlgrok.delta.manufactoria.dsl import (
     Program,
     format_program,
 )
-from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
+from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Ranges
 from rlgrok.delta.manufactoria.families.family import FamilyKind
 from rlgrok.delta.manufactoria.prompts import FAMILY_WORDS, compact
 from rlgrok.delta.manufactoria.solutions import behaviour, rewire, target_behaviour
@@ -75,17 +75,23 @@ def build_corpus(
         ConfigError: an unknown family, or families of which nearly every program solves a target.
     """
     for name in families:
-        find_family(name, where="reference.families")
+        if find_family(name, where="reference.families").enumerates != ("lengths",):
+            raise ConfigError(
+                "only families with a sequence and nothing else can be taught",
+                got=name,
+                where="reference.families",
+            )
     alphabet = ALPHABETS[colors]
     untaught = [word for word in FAMILY_WORDS if word not in families]
     forbidden = _Forbidden(targets, alphabet)
+    ranges = {length: Ranges(lengths=(length,)) for length in range(1, max_length + 1)}
     examples: list[tuple[str, str]] = []
     num_dropped = 0
     while len(examples) < size:
         family = FAMILIES[stream.choice(families)]
-        length = stream.integer(1, max_length)
-        index = stream.below(family.capacity(alphabet, [length]))
-        parameters = family.nth(alphabet, [length], index)
+        of_length = ranges[stream.integer(1, max_length)]
+        index = stream.below(family.capacity(alphabet, of_length))
+        parameters = family.nth(alphabet, of_length, index)
         program = family.solution(parameters, alphabet)
         word = family.name
         if family.kind is FamilyKind.ACCEPT and stream.bernoulli(rewired_share):
@@ -111,7 +117,7 @@ class _Forbidden:
 
     def __init__(self, targets: Sequence[Problem], alphabet: str) -> None:
         self._alphabet = alphabet
-        longest = max((len(str(p.parameters["sequence"])) for p in targets), default=0)
+        longest = max((FAMILIES[p.family].size(p.parameters) for p in targets), default=0)
         # Two symbols beyond the pattern tell a loop from a longer chain; four colours have too many tapes for that.
         self._max_length = longest + (2 if len(alphabet) == 2 else 1)
         self._behaviours = {target_behaviour(problem, self._max_length) for problem in targets}

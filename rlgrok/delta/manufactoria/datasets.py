@@ -1,7 +1,7 @@
-"""Problems and data sets: pure functions of families, colours, lengths and one root seed.
+"""Problems and data sets: pure functions of families, colours, ranges and one root seed.
 
 A problem's tests come from a stream named by the seed, the kind of tests and the problem's id, so they do not depend
-on which other problems are built. The held-out share is drawn within each (family, length), so that train and held-out
+on which other problems are built. The held-out share is drawn within each (family, size), so that train and held-out
 problems are equally hard.
 """
 
@@ -13,13 +13,16 @@ from difflib import get_close_matches
 
 from rlgrok.delta.manufactoria.families import (
     ALPHABETS,
+    DEFAULT_RANGES,
     FAMILIES,
     Family,
     FamilyKind,
     Parameters,
+    Ranges,
 )
 from rlgrok.delta.manufactoria.generator import delta_tests
 from rlgrok.delta.manufactoria.ladder import ladder_tests
+from rlgrok.delta.manufactoria.selection import select
 from rlgrok.types import DataSet, Problem, TestCase, TestSource
 from runtime.errors import ConfigError
 from runtime.seeding import Stream
@@ -33,8 +36,9 @@ _TWO_COLORS_ONLY = "The input tape holds only red (R) and blue (B) symbols."
 def build(
     families: Sequence[str],
     colors: str,
-    lengths: Sequence[int],
+    lengths: Sequence[int] | None = None,
     *,
+    ranges: Ranges = DEFAULT_RANGES,
     heldout_share: float = 0.0,
     max_problems: int | None = None,
     tests: TestSource | str = TestSource.DELTA,
@@ -45,8 +49,9 @@ def build(
     Args:
         families: by name, without repeats.
         colors: `two` or `four`.
-        lengths: sequence lengths to enumerate, in symbols.
-        heldout_share: of each (family, length), rounded to the nearest whole problem, in [0, 1).
+        lengths: sequence lengths to enumerate, in symbols. None: those of the ranges.
+        ranges: everything else that is enumerated; a family reads its own part of it.
+        heldout_share: of each (family, size), rounded to the nearest whole problem, in [0, 1).
         max_problems: take at most this many of all, drawn from the seed before the split. None: all.
         tests: the benchmark's own or ladder tests.
         seed: root of every draw.
@@ -55,15 +60,16 @@ def build(
         Both parts in enumeration order.
 
     Raises:
-        ConfigError: an unknown or repeated family or colour mode, no length, a share out of range, too many problems,
-            ladder tests for a transformation family, or nothing left to train on.
+        ConfigError: an unknown or repeated family or colour mode, an empty range, a share out of range, too many
+            problems, ladder tests for a transformation family, or nothing left to train on.
     """
     chosen = [find_family(name) for name in families]
     if len(set(families)) != len(families) or not families:
         raise ConfigError(
             "families must be named once each", got=list(families), where="data.families"
         )
-    settings = _settings(chosen, _alphabet(colors), lengths, max_problems, seed)
+    ranges = ranges if lengths is None else ranges.changed(lengths=lengths)
+    settings = _settings(chosen, _alphabet(colors), ranges, max_problems, seed)
     held = _heldout(settings, colors, heldout_share, seed)
     if len(held) == len(settings):
         raise ConfigError(
@@ -76,7 +82,7 @@ def build(
         for family, parameters in settings
     ]
     return DataSet(
-        name=f"{'+'.join(families)}-{colors}-{min(lengths)}-{max(lengths)}",
+        name=_name(chosen, colors, ranges),
         train=tuple(problem for problem in problems if problem.id not in held),
         heldout=tuple(problem for problem in problems if problem.id in held),
     )
@@ -144,55 +150,48 @@ def _alphabet(colors: str) -> str:
     return ALPHABETS[colors]
 
 
+def _name(families: Sequence[Family], colors: str, ranges: Ranges) -> str:
+    """Families, colours, and the shortest and longest sequence where some family has one."""
+    parts = ["+".join(family.name for family in families), colors]
+    if any("lengths" in family.enumerates for family in families):
+        parts += [str(min(ranges.lengths)), str(max(ranges.lengths))]
+    return "-".join(parts)
+
+
 def _settings(
     families: Sequence[Family],
     alphabet: str,
-    lengths: Sequence[int],
+    ranges: Ranges,
     max_problems: int | None,
     seed: int,
 ) -> list[tuple[Family, Parameters]]:
     """Family and parameters of every problem, in enumeration order."""
-    if not lengths or min(lengths) < 1:
-        raise ConfigError(
-            "no sequence length, or one below 1", got=list(lengths), where="data.lengths"
-        )
-    capacities = [family.capacity(alphabet, lengths) for family in families]
+    capacities = [family.capacity(alphabet, ranges) for family in families]
     total = sum(capacities)
-    taken = total if max_problems is None else min(total, max_problems)
-    if taken > MAX_PROBLEMS:
+    if (total if max_problems is None else min(total, max_problems)) > MAX_PROBLEMS:
+        read = dict.fromkeys(name for family in families for name in family.enumerates)
         raise ConfigError(
             "too many problems",
-            got=f"{total} of lengths {sorted(set(lengths))}",
+            got=f"{total}",
             expected=f"at most {MAX_PROBLEMS}",
-            where="data.lengths",
+            where=", ".join(f"data.{name}" for name in read),
             hint="set data.max_problems",
         )
-    indices: Sequence[int] = range(total)
-    if taken < total:
-        indices = _draw(Stream(seed, "problems"), total, taken)
     settings = []
-    for index in indices:
+    for index in select(total, max_problems, Stream(seed, "problems")).indices:
         family_index = 0
         while index >= capacities[family_index]:
             index -= capacities[family_index]
             family_index += 1
         family = families[family_index]
-        settings.append((family, family.nth(alphabet, lengths, index)))
+        settings.append((family, family.nth(alphabet, ranges, index)))
     return settings
-
-
-def _draw(stream: Stream, total: int, count: int) -> list[int]:
-    """Distinct indices below the total, in increasing order, without listing all of them."""
-    drawn: set[int] = set()
-    while len(drawn) < count:
-        drawn.add(stream.below(total))
-    return sorted(drawn)
 
 
 def _heldout(
     settings: Sequence[tuple[Family, Parameters]], colors: str, share: float, seed: int
 ) -> set[str]:
-    """Ids of the held-out problems: the same share of every (family, length)."""
+    """Ids of the held-out problems: the same share of every (family, size)."""
     if not 0.0 <= share < 1.0:
         raise ConfigError(
             "share out of range", got=share, expected="[0, 1)", where="data.heldout_share"

@@ -12,7 +12,7 @@ from rlgrok.delta.manufactoria.canonical import is_canonical
 from rlgrok.delta.manufactoria.datasets import build
 from rlgrok.delta.manufactoria.dsl import format_program, parse
 from rlgrok.delta.manufactoria.exhaustive import behaviour, solves
-from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
+from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Ranges
 from rlgrok.types import Problem, TestSource
 from runtime.errors import ConfigError
 from runtime.seeding import Stream
@@ -93,7 +93,7 @@ def test_loose_programs_do_the_same_and_use_their_freedom() -> None:
     stream = Stream(0, "loosen")
     alphabet = ALPHABETS["two"]
     changed = 0
-    for parameters in FAMILIES["contains_ordered"].enumerate(alphabet, [1, 2, 3]):
+    for parameters in FAMILIES["contains_ordered"].enumerate(alphabet, Ranges(lengths=[1, 2, 3])):
         program = FAMILIES["contains_ordered"].solution(parameters, alphabet)
         loose = loosen(program, stream)
         assert parse(format_program(loose)).nodes  # still a program
@@ -105,11 +105,15 @@ def test_loose_programs_do_the_same_and_use_their_freedom() -> None:
 def test_a_corpus_that_only_solves_targets_ends() -> None:
     """Contains one symbol, in order or as a substring: the same programs."""
     targets = build(["contains_substring"], "two", [1], tests=TestSource.LADDER, seed=0).train
-    with pytest.raises(ConfigError, match=r"nearly every program .* got 201 programs left out, 0 kept"):
+    with pytest.raises(
+        ConfigError, match=r"nearly every program .* got 201 programs left out, 0 kept"
+    ):
         corpus(targets, families=["contains_ordered"], max_length=1, size=10, rewired_share=0.0)
     assert MAX_DROPPED * 10 == 200
 
 
 def test_a_family_that_is_none_is_named_with_its_key() -> None:
-    with pytest.raises(ConfigError, match=r"unknown family; got start_with;.*at reference.families"):
+    with pytest.raises(
+        ConfigError, match=r"unknown family; got start_with;.*at reference.families"
+    ):
         corpus(families=["start_with"])

@@ -12,8 +12,17 @@ from rlgrok.delta.manufactoria.families import (
     starts_with,
 )
 from rlgrok.delta.manufactoria.families.family import ALPHABETS, Family, FamilyKind, Parameters
+from rlgrok.delta.manufactoria.families.ranges import DEFAULT_RANGES, Ranges
 
-__all__ = ["ALPHABETS", "FAMILIES", "Family", "FamilyKind", "Parameters"]
+__all__ = [
+    "ALPHABETS",
+    "DEFAULT_RANGES",
+    "FAMILIES",
+    "Family",
+    "FamilyKind",
+    "Parameters",
+    "Ranges",
+]
 
 FAMILIES: Mapping[str, Family] = {
     module.FAMILY.name: module.FAMILY

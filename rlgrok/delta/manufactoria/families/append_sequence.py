@@ -44,6 +44,7 @@ def solution(parameters: Parameters, alphabet: str) -> Program:
 FAMILY = Family(
     name="append_sequence",
     kind=FamilyKind.TRANSFORM,
+    enumerates=sequences.ENUMERATES,
     capacity=sequences.capacity,
     nth=sequences.nth,
     key=sequence_of,

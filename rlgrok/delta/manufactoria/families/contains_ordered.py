@@ -80,6 +80,7 @@ def solution(parameters: Parameters, alphabet: str) -> Program:
 FAMILY = Family(
     name="contains_ordered",
     kind=FamilyKind.ACCEPT,
+    enumerates=sequences.ENUMERATES,
     capacity=sequences.capacity,
     nth=sequences.nth,
     key=sequence_of,

@@ -100,6 +100,7 @@ def _disordered(sequence: str) -> str:
 FAMILY = Family(
     name="contains_substring",
     kind=FamilyKind.ACCEPT,
+    enumerates=sequences.ENUMERATES,
     capacity=sequences.capacity,
     nth=sequences.nth,
     key=sequence_of,

@@ -62,6 +62,7 @@ def solution(parameters: Parameters, alphabet: str) -> Program:
 FAMILY = Family(
     name="exact_sequence",
     kind=FamilyKind.ACCEPT,
+    enumerates=sequences.ENUMERATES,
     capacity=sequences.capacity,
     nth=sequences.nth,
     key=sequence_of,

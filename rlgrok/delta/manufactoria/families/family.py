@@ -5,12 +5,13 @@ No base class and no registry: a family's module fills in one `Family`, and `fam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from rlgrok.delta.manufactoria.dsl import Program
+from rlgrok.delta.manufactoria.families.ranges import Ranges
 from runtime.seeding import Stream
 
 Parameters = Mapping[str, Any]
@@ -49,10 +50,12 @@ class Family:
 
     name: str
     kind: FamilyKind
-    capacity: Callable[[str, Sequence[int]], int]
-    """(alphabet, lengths) -> how many parameter settings there are."""
-    nth: Callable[[str, Sequence[int], int], Parameters]
-    """(alphabet, lengths, index) -> the setting at a position of the enumeration order, from 0."""
+    enumerates: tuple[str, ...]
+    """The fields of `Ranges` that it reads."""
+    capacity: Callable[[str, Ranges], int]
+    """(alphabet, ranges) -> how many parameter settings there are."""
+    nth: Callable[[str, Ranges, int], Parameters]
+    """(alphabet, ranges, index) -> the setting at a position of the enumeration order, from 0. IndexError outside."""
     key: Callable[[Parameters], str]
     """The setting as text; two settings with the same key are the same problem."""
     size: Callable[[Parameters], int]
@@ -71,7 +74,7 @@ class Family:
     transform: Callable[[Parameters, str], str] | None = None
     """For `transform`: the tape that must be left."""
 
-    def enumerate(self, alphabet: str, lengths: Sequence[int]) -> Iterator[Parameters]:
+    def enumerate(self, alphabet: str, ranges: Ranges) -> Iterator[Parameters]:
         """Every setting, in enumeration order."""
-        for index in range(self.capacity(alphabet, lengths)):
-            yield self.nth(alphabet, lengths, index)
+        for index in range(self.capacity(alphabet, ranges)):
+            yield self.nth(alphabet, ranges, index)

@@ -6,39 +6,55 @@ Enumeration goes by the given lengths in increasing order, and within a length l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from rlgrok.delta.manufactoria.families.family import (
     ALL_NODES,
     TWO_COLOR_READERS,
     Parameters,
 )
+from rlgrok.delta.manufactoria.families.ranges import Ranges
 from runtime.seeding import Stream
 
+ENUMERATES = ("lengths",)
 LONG_FILLER = 12
 """Symbols in the test inputs that avoid the sequence altogether."""
 
 
-def capacity(alphabet: str, lengths: Sequence[int]) -> int:
+def capacity(alphabet: str, ranges: Ranges) -> int:
     """The number of sequences of the given lengths."""
-    return sum(len(alphabet) ** length for length in set(lengths))
+    return num_words(alphabet, ranges.lengths)
 
 
-def nth(alphabet: str, lengths: Sequence[int], index: int) -> Parameters:
+def nth(alphabet: str, ranges: Ranges, index: int) -> Parameters:
     """The sequence at a position of the enumeration order.
 
     Raises:
         IndexError: index is outside [0, capacity).
     """
+    return {"sequence": nth_word(alphabet, ranges.lengths, index)}
+
+
+def num_words(alphabet: str, lengths: Iterable[int]) -> int:
+    """How many strings of symbols there are of the given lengths, each length counted once."""
+    return sum(len(alphabet) ** length for length in set(lengths))
+
+
+def nth_word(alphabet: str, lengths: Iterable[int], index: int) -> str:
+    """The string of symbols at a position: by length, then lexicographic in alphabet order.
+
+    Raises:
+        IndexError: index is outside [0, num_words).
+    """
     rest = index
     for length in sorted(set(lengths)):
         count = len(alphabet) ** length
         if 0 <= rest < count:
-            symbols = []
+            word = []
             for _ in range(length):
                 rest, digit = divmod(rest, len(alphabet))
-                symbols.append(alphabet[digit])
-            return {"sequence": "".join(reversed(symbols))}
+                word.append(alphabet[digit])
+            return "".join(reversed(word))
         rest -= count
     raise IndexError(f"no sequence number {index} of lengths {sorted(set(lengths))}")
 

@@ -55,6 +55,7 @@ def solution(parameters: Parameters, alphabet: str) -> Program:
 FAMILY = Family(
     name="starts_with",
     kind=FamilyKind.ACCEPT,
+    enumerates=sequences.ENUMERATES,
     capacity=sequences.capacity,
     nth=sequences.nth,
     key=sequence_of,

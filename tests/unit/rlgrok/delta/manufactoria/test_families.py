@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
+from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Ranges
 from rlgrok.delta.manufactoria.families.contains_substring import solution as substring_solution
 from rlgrok.delta.manufactoria.generator import expected_test
 from runtime.seeding import Stream
@@ -39,16 +39,16 @@ def test_the_five_families_are_there() -> None:
     ],
 )
 def test_capacities(family: str, colors: str, lengths: list[int], capacity: int) -> None:
-    assert FAMILIES[family].capacity(ALPHABETS[colors], lengths) == capacity
+    assert FAMILIES[family].capacity(ALPHABETS[colors], Ranges(lengths=lengths)) == capacity
 
 
 @pytest.mark.parametrize("family", ALL)
 def test_enumeration_is_by_length_then_lexicographic_in_alphabet_order(family: str) -> None:
-    sequences = [p["sequence"] for p in FAMILIES[family].enumerate("RB", [2, 1])]
+    sequences = [p["sequence"] for p in FAMILIES[family].enumerate("RB", Ranges(lengths=[2, 1]))]
     assert sequences == ["R", "B", "RR", "RB", "BR", "BB"]
-    assert FAMILIES[family].nth("RBYG", [1, 2], 7) == {"sequence": "RG"}
+    assert FAMILIES[family].nth("RBYG", Ranges(lengths=[1, 2]), 7) == {"sequence": "RG"}
     with pytest.raises(IndexError, match="no sequence number 6"):
-        FAMILIES[family].nth("RB", [1, 2], 6)
+        FAMILIES[family].nth("RB", Ranges(lengths=[1, 2]), 6)
 
 
 @pytest.mark.parametrize(

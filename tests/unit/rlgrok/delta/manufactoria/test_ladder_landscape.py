@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from rlgrok.delta.manufactoria.datasets import make_problem
-from rlgrok.delta.manufactoria.families import FAMILIES
+from rlgrok.delta.manufactoria.families import FAMILIES, Ranges
 from rlgrok.delta.manufactoria.judge import verify
 from rlgrok.types import Problem, TestSource
 
@@ -39,7 +39,7 @@ def test_more_states_and_more_right_edges_never_earn_less(length):
     family = FAMILIES["contains_ordered"]
     problems = [
         make_problem(family, parameters, "two", tests=TestSource.LADDER, seed=0)
-        for parameters in family.enumerate("RB", [length])
+        for parameters in family.enumerate("RB", Ranges(lengths=[length]))
     ][::2]
     table = {
         (states, loops): mean_reward(problems, states, loops)
