@@ -79,6 +79,22 @@ class Problem:
     difficulty: str = ""
     available_nodes: tuple[str, ...] = ()
 
+    @property
+    def has_oracle(self) -> bool:
+        """Whether the label function can be rebuilt: for the exhaustive verdict and for a solution."""
+        return bool(self.parameters)
+
+
+@dataclass(frozen=True)
+class RecordedProblem(Problem):
+    """A problem that came in as a record: its prompt is given, and is used as it stands.
+
+    Where the record names no parameters there is no label function: `parameters` is empty, and the problem can be
+    judged by its tests alone.
+    """
+
+    prompt: str = ""
+
 
 @dataclass(frozen=True)
 class DataSet:

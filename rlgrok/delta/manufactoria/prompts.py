@@ -7,7 +7,7 @@ stands in the prompt but the problem's own sequence, so that no hidden test can 
 
 from __future__ import annotations
 
-from rlgrok.types import Problem, PromptStyle
+from rlgrok.types import Problem, PromptStyle, RecordedProblem
 from runtime.errors import InputError
 
 COMPACT_SLOTS = 6
@@ -179,7 +179,7 @@ def render(problem: Problem, style: PromptStyle) -> str:
     """
     if PromptStyle(style) is PromptStyle.COMPACT:
         return compact(problem.family, problem.colors, _sequence(problem))
-    return full(problem)
+    return problem.prompt if isinstance(problem, RecordedProblem) else full(problem)
 
 
 def full(problem: Problem) -> str:

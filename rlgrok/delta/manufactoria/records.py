@@ -59,13 +59,13 @@ def read_record(record: object) -> tuple[str, list[TestCase]]:
     Raises:
         RecordError: the first field that is missing or of the wrong type.
     """
-    request = _typed(record, dict, "")
-    text = _required(request, "dsl", str, "dsl")
-    cases = _required(request, "test_cases", list, "test_cases")
+    request = typed(record, dict, "")
+    text = required(request, "dsl", str, "dsl")
+    cases = required(request, "test_cases", list, "test_cases")
     limit = request.get("max_execution_time", 1.0)  # accepted and never used (P10)
     if isinstance(limit, bool) or not isinstance(limit, int | float):
         raise RecordError("max_execution_time", f"expected a number, got {_shown(limit)}")
-    return text, [_read_test(case, f"test_cases[{index}]") for index, case in enumerate(cases)]
+    return text, [read_test(case, f"test_cases[{index}]") for index, case in enumerate(cases)]
 
 
 def response(judgement: Judgement) -> dict[str, Any]:
@@ -97,23 +97,38 @@ def _result(result: TestResult) -> dict[str, Any]:
     }
 
 
-def _read_test(case: object, where: str) -> TestCase:
-    fields = _typed(case, dict, where)
-    tape = _required(fields, "input", str, f"{where}.input")
+def read_test(case: object, where: str) -> TestCase:
+    """One test of a record; `where` is its path, such as `test_cases[3]`.
+
+    Raises:
+        RecordError: the first field that is missing or of the wrong type.
+    """
+    fields = typed(case, dict, where)
+    tape = required(fields, "input", str, f"{where}.input")
     optional = {
-        name: _typed(fields[name], kind, f"{where}.{name}") if name in fields else default
+        name: typed(fields[name], kind, f"{where}.{name}") if name in fields else default
         for name, (kind, default) in _TEST_FIELDS.items()
     }
     return TestCase(input=tape, **optional)
 
 
-def _required(fields: Mapping[str, Any], name: str, kind: type, where: str) -> Any:  # noqa: ANN401 - of type kind
+def required(fields: Mapping[str, Any], name: str, kind: type, where: str) -> Any:  # noqa: ANN401 - of type kind
+    """A field that must be there, of a type.
+
+    Raises:
+        RecordError: it is missing or of another type.
+    """
     if name not in fields:
         raise RecordError(where, "missing")
-    return _typed(fields[name], kind, where)
+    return typed(fields[name], kind, where)
 
 
-def _typed(value: object, kind: type, where: str) -> Any:  # noqa: ANN401 - of type kind
+def typed(value: object, kind: type, where: str) -> Any:  # noqa: ANN401 - of type kind
+    """The value itself, of a type.
+
+    Raises:
+        RecordError: it is of another type.
+    """
     if not isinstance(value, kind):
         raise RecordError(where, f"expected {_TYPE_WORDS[kind]}, got {_shown(value)}")
     return value
