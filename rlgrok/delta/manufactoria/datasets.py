@@ -93,10 +93,11 @@ def make_problem(
     parameters: Parameters,
     colors: str,
     *,
+    difficulty: str = "",
     tests: TestSource = TestSource.DELTA,
     seed: int = 0,
 ) -> Problem:
-    """One problem with its tests.
+    """One problem with its tests; they do not depend on the difficulty it is listed under.
 
     Raises:
         ConfigError: ladder tests for a family that has none.
@@ -111,6 +112,7 @@ def make_problem(
         colors=colors,
         parameters=dict(parameters),
         tests=_tests(family, parameters, colors, tests, seed),
+        difficulty=difficulty,
         available_nodes=family.available_nodes(colors),
     )
 
