@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from rlgrok.delta.manufactoria.difficulties import find_difficulty
 from rlgrok.delta.manufactoria.families import (
     ALPHABETS,
     DEFAULT_RANGES,
@@ -39,6 +40,7 @@ def build(
     lengths: Sequence[int] | None = None,
     *,
     ranges: Ranges = DEFAULT_RANGES,
+    difficulty: str | None = None,
     heldout_share: float = 0.0,
     max_problems: int | None = None,
     tests: TestSource | str = TestSource.DELTA,
@@ -51,6 +53,7 @@ def build(
         colors: `two` or `four`.
         lengths: sequence lengths to enumerate, in symbols. None: those of the ranges.
         ranges: everything else that is enumerated; a family reads its own part of it.
+        difficulty: a level of every family's own table instead of the ranges; lengths then say which sizes to keep.
         heldout_share: of each (family, size), rounded to the nearest whole problem, in [0, 1).
         max_problems: take at most this many of all, drawn from the seed before the split. None: all.
         tests: the benchmark's own or ladder tests.
@@ -60,16 +63,30 @@ def build(
         Both parts in enumeration order.
 
     Raises:
-        ConfigError: an unknown or repeated family or colour mode, an empty range, a share out of range, too many
-            problems, ladder tests for a transformation family, or nothing left to train on.
+        ConfigError: an unknown or repeated family, colours that are unknown or that a family is not defined for, an
+            empty range, a share out of range, too many problems, ladder tests for a transformation family, or nothing left to train on.
     """
     chosen = [find_family(name) for name in families]
     if len(set(families)) != len(families) or not families:
         raise ConfigError(
             "families must be named once each", got=list(families), where="data.families"
         )
+    if difficulty is not None:
+        _alphabet(colors)
+        settings = _level(chosen, colors, difficulty, lengths, max_problems, seed)
+        name = "-".join(("+".join(families), colors, difficulty))
+    else:
+        for family in chosen:
+        if colors in ALPHABETS and colors not in family.colors:
+            raise ConfigError(
+                f"{family.name} is not defined for these colours",
+                got=colors,
+                expected=" or ".join(family.colors),
+                where="data.colors",
+            )
     ranges = ranges if lengths is None else ranges.changed(lengths=lengths)
-    settings = _settings(chosen, _alphabet(colors), ranges, max_problems, seed)
+        settings = _settings(chosen, _alphabet(colors), ranges, max_problems, seed)
+        name = _name(chosen, colors, ranges)
     held = _heldout(settings, colors, heldout_share, seed)
     if len(held) == len(settings):
         raise ConfigError(
@@ -78,11 +95,18 @@ def build(
             where="data.heldout_share",
         )
     problems = [
-        make_problem(family, parameters, colors, tests=TestSource(tests), seed=seed)
+        make_problem(
+            family,
+            parameters,
+            colors,
+            difficulty=difficulty or "",
+            tests=TestSource(tests),
+            seed=seed,
+        )
         for family, parameters in settings
     ]
     return DataSet(
-        name=_name(chosen, colors, ranges),
+        name=name,
         train=tuple(problem for problem in problems if problem.id not in held),
         heldout=tuple(problem for problem in problems if problem.id in held),
     )
@@ -188,6 +212,36 @@ def _settings(
         family = families[family_index]
         settings.append((family, family.nth(alphabet, ranges, index)))
     return settings
+
+
+def _level(
+    families: Sequence[Family],
+    colors: str,
+    difficulty: str,
+    sizes: Sequence[int] | None,
+    max_problems: int | None,
+    seed: int,
+) -> list[tuple[Family, Parameters]]:
+    """Family and parameters of every problem of a level, in enumeration order.
+
+    Raises:
+        ConfigError: a family has no such level, or nothing of it has a size asked for.
+    """
+    settings = [
+        (family, parameters)
+        for family in families
+        for parameters in find_difficulty(family.name, colors, difficulty).settings(seed)
+        if not sizes or family.size(parameters) in sizes
+    ]
+    if not settings:
+        raise ConfigError(
+            "no problem has one of these sizes",
+            got=list(sizes or ()),
+            expected="data.lengths=[] for all of them",
+            where="data.lengths",
+        )
+    chosen = select(len(settings), max_problems, Stream(seed, "problems"))
+    return [settings[index] for index in chosen.indices]
 
 
 def _heldout(

@@ -73,6 +73,14 @@ class Family:
     """For `accept`: whether a tape must be accepted."""
     transform: Callable[[Parameters, str], str] | None = None
     """For `transform`: the tape that must be left."""
+    colors: tuple[str, ...] = tuple(ALPHABETS)
+    """The colour modes that it is defined for."""
+    telling: Callable[[Parameters, str, Stream, int], str] | None = None
+    """(parameters, alphabet, stream, longest) -> a tape of at most so many symbols that random ones would miss.
+
+    About as often accepted as rejected: accepted tapes, and such that lack little. For families where a random tape is
+    nearly always rejected, so that a program which rejects everything long would pass random checks.
+    """
 
     def enumerate(self, alphabet: str, ranges: Ranges) -> Iterator[Parameters]:
         """Every setting, in enumeration order."""
