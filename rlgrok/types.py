@@ -5,7 +5,7 @@ Frozen plain data, no behaviour beyond derived numbers, no imports from the rest
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -172,6 +172,24 @@ class Rollout:
 
 
 @dataclass(frozen=True)
+class Library:
+    """The data sets of a scope by name, and its problems as records that other tools read.
+
+    `from_record` raises `RecordError` with the field; `fingerprints` says which problems ask for the same function.
+    """
+
+    build: Callable[..., DataSet]
+    """(name, compat, tests) -> the data set."""
+    to_record: Callable[..., dict[str, Any]]
+    """(problem, parameters) -> JSON-able data."""
+    from_record: Callable[[object], RecordedProblem]
+    fingerprints: Callable[[Sequence[Problem]], list[bytes]]
+    """Equal marks for problems that ask for the same function; all of them with an oracle."""
+    size: Callable[[Problem], int]
+    """Length of the longest minimal input that decides a problem with an oracle; strata of a split."""
+
+
+@dataclass(frozen=True)
 class Scope:
     """What one part of the benchmark offers to training and evaluation.
 
@@ -187,3 +205,4 @@ class Scope:
     verify: Callable[[Problem, str], Verdict]
     verify_exhaustive: Callable[[Problem, str], Verdict]
     oracle: Callable[[Problem], str]
+    library: Library | None = None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from rlgrok.delta.manufactoria.behaviours import fingerprints, setting_of
 from rlgrok.delta.manufactoria.datasets import build
 from rlgrok.delta.manufactoria.dsl import extract_program
 from rlgrok.delta.manufactoria.exhaustive import verify_exhaustive
 from rlgrok.delta.manufactoria.families import FAMILIES
 from rlgrok.delta.manufactoria.judge import verify
+from rlgrok.delta.manufactoria.named import build_named
 from rlgrok.delta.manufactoria.prompts import render
 from rlgrok.delta.manufactoria.solutions import oracle
-from rlgrok.types import Scope
+from rlgrok.delta.manufactoria.wrapped import from_record, to_record
+from rlgrok.types import Library, Scope
 
 SCOPE = Scope(
     name="manufactoria",
@@ -20,4 +23,11 @@ SCOPE = Scope(
     verify=verify,
     verify_exhaustive=verify_exhaustive,
     oracle=oracle,
+    library=Library(
+        build=build_named,
+        to_record=to_record,
+        from_record=from_record,
+        fingerprints=lambda problems: fingerprints([setting_of(problem) for problem in problems]),
+        size=lambda problem: FAMILIES[problem.family].size(problem.parameters),
+    ),
 )

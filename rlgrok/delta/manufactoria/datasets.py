@@ -71,12 +71,7 @@ def build(
         raise ConfigError(
             "families must be named once each", got=list(families), where="data.families"
         )
-    if difficulty is not None:
-        _alphabet(colors)
-        settings = _level(chosen, colors, difficulty, lengths, max_problems, seed)
-        name = "-".join(("+".join(families), colors, difficulty))
-    else:
-        for family in chosen:
+    for family in chosen:
         if colors in ALPHABETS and colors not in family.colors:
             raise ConfigError(
                 f"{family.name} is not defined for these colours",
@@ -84,8 +79,13 @@ def build(
                 expected=" or ".join(family.colors),
                 where="data.colors",
             )
-    ranges = ranges if lengths is None else ranges.changed(lengths=lengths)
-        settings = _settings(chosen, _alphabet(colors), ranges, max_problems, seed)
+    alphabet = _alphabet(colors)
+    if difficulty is not None:
+        settings = _level(chosen, colors, difficulty, lengths, max_problems, seed)
+        name = "-".join(("+".join(families), colors, difficulty))
+    else:
+        ranges = ranges if lengths is None else ranges.changed(lengths=lengths)
+        settings = _settings(chosen, alphabet, ranges, max_problems, seed)
         name = _name(chosen, colors, ranges)
     held = _heldout(settings, colors, heldout_share, seed)
     if len(held) == len(settings):
