@@ -64,7 +64,8 @@ def build(
 
     Raises:
         ConfigError: an unknown or repeated family, colours that are unknown or that a family is not defined for, an
-            empty range, a share out of range, too many problems, ladder tests for a transformation family, or nothing left to train on.
+            empty range, a share out of range, too many problems, no such difficulty, ladder tests for a transformation
+            family, or nothing left to train on.
     """
     chosen = [find_family(name) for name in families]
     if len(set(families)) != len(families) or not families:

@@ -17,7 +17,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from rlgrok.delta.manufactoria.behaviours import Setting, fingerprints
-from rlgrok.delta.manufactoria.datasets import find_family, make_problem
+from rlgrok.delta.manufactoria.datasets import make_problem
 from rlgrok.delta.manufactoria.difficulties import find_difficulty
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
 from rlgrok.types import DataSet, Problem, TestSource
