@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import serve
 from cli.completion import (
     complete_device,
     complete_evaluation,
@@ -239,6 +240,9 @@ def report(
     from cli.runs import write_report
 
     write_report(run, root=root, as_json=as_json)
+
+
+app.command(epilog=serve.EPILOG)(serve.serve)
 
 
 def _flags(ctx: typer.Context) -> list[str]:

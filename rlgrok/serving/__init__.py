@@ -1,0 +1,1 @@
+"""The verification API over HTTP: FastAPI in front, a pool of judging processes behind. Prints nothing."""
