@@ -11,6 +11,7 @@ one process can feed many and no body can hold it up.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,6 +146,10 @@ async def _answer(service: Service, request: Request) -> Response:
         return _problem(500, f"the judging process died {ATTEMPTS} times on this request")
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
+    except asyncio.CancelledError:
+        if not service.is_stopping:
+            raise
+        return _problem(503, "the service is stopping", _CLOSE)  # the grace period is over
     service.metrics.count_outcome(answer.outcome)
     return Response(answer.body, answer.status, media_type="application/json")
 

@@ -95,13 +95,15 @@ async def read_body(request: Request, place: Place, limits: Limits) -> bytes:
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limits.max_body_bytes:
-                    chunks.clear()
-                    await _hear_out(request)
-                    raise _too_large(size, limits)
+                    break
                 place.take(len(chunk))
                 chunks.append(chunk)
     except TimeoutError as error:
         raise BodyTimeoutError from error
+    if size > limits.max_body_bytes:
+        chunks.clear()
+        await _hear_out(request)
+        raise _too_large(size, limits)
     return b"".join(chunks)
 
 

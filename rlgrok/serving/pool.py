@@ -107,17 +107,18 @@ class JudgePool:
 
     async def __aenter__(self) -> JudgePool:
         """Start every worker and wait until it is ready."""
-        try:
-            async with asyncio.TaskGroup() as starts:
-                for _ in range(self.num_workers):
-                    starts.create_task(self._start())
-        except* (*_GONE, OSError, TimeoutError) as errors:
+        # Each to its own end: a process that is being created could not be ended from here.
+        starts = (self._start() for _ in range(self.num_workers))
+        failures = [f for f in await asyncio.gather(*starts, return_exceptions=True) if f]
+        for failure in failures:
             await self._end()
+            if not isinstance(failure, (*_GONE, OSError, TimeoutError)):
+                raise failure
             raise InfrastructureError(
                 "a judging process did not start",
-                got=repr(errors.exceptions[0]),
+                got=repr(failure),
                 hint="its own message is above",
-            ) from errors
+            ) from failure
         return self
 
     async def __aexit__(
