@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rlgrok.delta import SCOPES
 from rlgrok.delta.manufactoria.canonical import is_canonical
-from rlgrok.delta.manufactoria.datasets import build
+from rlgrok.delta.manufactoria.datasets import build, make_problem
 from rlgrok.delta.manufactoria.dsl import parse
 from rlgrok.delta.manufactoria.exhaustive import solves
-from rlgrok.delta.manufactoria.families import FAMILIES, FamilyKind
+from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, FamilyKind, Ranges
 from rlgrok.delta.manufactoria.judge import judge
+from rlgrok.delta.manufactoria.tables import compile_program
 from rlgrok.types import Problem, PromptStyle, Status, TestSource
+from runtime.errors import InputError
 
 SCOPE = SCOPES["manufactoria"]
-LENGTHS = {"two": [1, 2, 3, 4, 5, 6], "four": [1, 2, 3, 4]}
-LADDER_LENGTHS = {"two": [1, 2, 3, 4], "four": [1, 2]}
-EVERY = [(family, colors) for family in FAMILIES for colors in LENGTHS]
+RANGES = {
+    "two": Ranges(
+        lengths=range(1, 7), counts=range(1, 6), thresholds=range(1, 33), regex_lengths=(1, 2)
+    ),
+    "four": Ranges(lengths=range(1, 5), counts=range(1, 5), regex_parts=1, regex_lengths=(1, 2)),
+}
+LADDER_RANGES = {
+    "two": Ranges(lengths=range(1, 5)),
+    "four": Ranges(lengths=range(1, 3)),
+}
+MOST = 340
+"""Problems of a family: all where there are no more, else some drawn."""
+EVERY = [(family, colors) for family, record in FAMILIES.items() for colors in record.colors]
 WITH_LADDER = [
-    (family, colors) for family, colors in EVERY if FAMILIES[family].kind is FamilyKind.ACCEPT
+    (family, colors)
+    for family, colors in EVERY
+    if FAMILIES[family].kind is FamilyKind.ACCEPT and FAMILIES[family].enumerates == ("lengths",)
+]
+WITH_SEQUENCE = [
+    (family, colors) for family, colors in EVERY if FAMILIES[family].enumerates == ("lengths",)
 ]
 CONSTANT = ["START start:\n    NEXT end\nEND end", "START start:\n    NEXT NONE\nEND end"]
 ENDLESS = [
@@ -31,8 +50,20 @@ ENDLESS = [
 def problems(
     family: str, colors: str, tests: TestSource = TestSource.DELTA, seed: int = 0
 ) -> tuple[Problem, ...]:
-    lengths = LENGTHS if tests is TestSource.DELTA else LADDER_LENGTHS
-    return build([family], colors, lengths[colors], tests=tests, seed=seed).train
+    ranges = RANGES if tests is TestSource.DELTA else LADDER_RANGES
+    return build(
+        [family], colors, ranges=ranges[colors], max_problems=MOST, tests=tests, seed=seed
+    ).train
+
+
+def is_flat(problem: Problem) -> bool:
+    """Whether every parameter is a text or a number."""
+    return all(isinstance(value, str | int) for value in problem.parameters.values())
+
+
+def is_automaton(problem: Problem) -> bool:
+    """Whether the oracle's acceptance is a finite automaton's, so that thousands of tapes cost nothing."""
+    return compile_program(parse(SCOPE.oracle(problem))).automaton is not None
 
 
 @pytest.mark.parametrize(("family", "colors"), EVERY)
@@ -41,7 +72,8 @@ def test_the_oracle_is_right_on_its_own_tests_and_on_every_tape(family: str, col
         text = SCOPE.oracle(problem)
         assert SCOPE.verify(problem, text).status is Status.PASSED, problem.id
         assert judge(text, problem.tests).full_pass
-        if number < 84 or number % 8 == 0:  # the first 84 are all short ones; thousands of tapes each
+        step = 1 if number < 84 else 8  # the first 84 are all short ones; thousands of tapes each
+        if number % (step if is_automaton(problem) else 25) == 0:
             assert SCOPE.verify_exhaustive(problem, text).status is Status.PASSED, problem.id
 
 
@@ -79,8 +111,14 @@ def test_bad_programs_get_the_right_status(family: str, colors: str) -> None:
 
 @pytest.mark.parametrize(("family", "colors"), EVERY)
 def test_a_solution_of_one_problem_solves_no_other(family: str, colors: str) -> None:
-    """Two problems of a family differ in behaviour, so a held-out problem is never a training problem in disguise."""
-    some = problems(family, colors)[:14]
+    """Two problems differ in behaviour, so a held-out problem is never a training problem in disguise.
+
+    Not so in every family: with several parts patterns such as (R)+(R)* and (R)*(R)+ ask for the same, and so do > 3
+    and >= 4. What keeps those apart is the named data sets' own business.
+    """
+    few = RANGES[colors].changed(regex_parts=1)
+    some = build([family], colors, ranges=few, max_problems=MOST).train
+    some = some[:14] if is_automaton(some[0]) else some[::30]
     for problem in some:
         program = parse(SCOPE.oracle(problem))
         assert [other.id for other in some if solves(program, other)] == [problem.id]
@@ -88,7 +126,9 @@ def test_a_solution_of_one_problem_solves_no_other(family: str, colors: str) -> 
 
 @pytest.mark.parametrize(("family", "colors"), EVERY)
 def test_ids_are_unique_and_splits_disjoint(family: str, colors: str) -> None:
-    data = build([family], colors, LENGTHS[colors], heldout_share=0.3, seed=5)
+    data = build(
+        [family], colors, ranges=RANGES[colors], max_problems=MOST, heldout_share=0.3, seed=5
+    )
     train, heldout = ({p.id for p in part} for part in (data.train, data.heldout))
     assert len(train) + len(heldout) == len(data.train) + len(data.heldout)
     assert not train & heldout
@@ -103,21 +143,42 @@ def test_the_same_seed_gives_the_same_problems(family: str, colors: str) -> None
     assert mine != yours  # only the tests depend on the seed
 
 
-@pytest.mark.parametrize(("family", "colors"), EVERY)
-@pytest.mark.parametrize("style", PromptStyle)
+STYLES = [(*at, PromptStyle.FULL) for at in EVERY] + [
+    (*at, PromptStyle.COMPACT) for at in WITH_SEQUENCE
+]
+
+
+@pytest.mark.parametrize(("family", "colors", "style"), STYLES)
 def test_prompts_hold_no_hidden_test(family: str, colors: str, style: PromptStyle) -> None:
     for problem in problems(family, colors)[::5]:
         prompt = SCOPE.render_prompt(problem, style)
         words = set(prompt.replace("'", " ").replace(",", " ").split())
         hidden = {test.input for test in problem.tests if len(test.input) > 1}
-        assert words & hidden <= {problem.parameters["sequence"]}
+        assert words & hidden <= set(problem.parameters.values() if is_flat(problem) else ())
+
+
+@pytest.mark.parametrize(("family", "colors", "style"), STYLES)
+def test_prompts_tell_problems_apart(family: str, colors: str, style: PromptStyle) -> None:
+    prompts = [SCOPE.render_prompt(problem, style) for problem in problems(family, colors)]
+    assert len(set(prompts)) == len(prompts)
+
+
+@pytest.mark.parametrize(
+    ("family", "colors"), [pair for pair in EVERY if pair not in WITH_SEQUENCE]
+)
+def test_a_compact_prompt_has_room_for_a_sequence_and_nothing_else(
+    family: str, colors: str
+) -> None:
+    with pytest.raises(InputError, match="knows only families with a sequence"):
+        SCOPE.render_prompt(problems(family, colors)[0], PromptStyle.COMPACT)
 
 
 @pytest.mark.parametrize(("family", "colors"), EVERY)
-def test_prompts_tell_problems_apart(family: str, colors: str) -> None:
-    for style in PromptStyle:
-        prompts = [SCOPE.render_prompt(problem, style) for problem in problems(family, colors)]
-        assert len(set(prompts)) == len(prompts)
+def test_parameters_are_json_and_enough_to_rebuild_the_problem(family: str, colors: str) -> None:
+    record = FAMILIES[family]
+    for problem in problems(family, colors)[::9]:
+        parameters = json.loads(json.dumps(problem.parameters, sort_keys=True))
+        assert make_problem(record, parameters, colors, seed=0) == problem
 
 
 def test_test_inputs_are_distinct_and_labels_are_the_oracles() -> None:
@@ -126,6 +187,7 @@ def test_test_inputs_are_distinct_and_labels_are_the_oracles() -> None:
         for problem in problems(family, colors)[::7]:
             inputs = [test.input for test in problem.tests]
             assert len(set(inputs)) == len(inputs) <= 35
+            assert set("".join(inputs)) <= set(ALPHABETS[colors])
             for test in problem.tests:
                 if record.label is not None:
                     assert test.expected_accepted == record.label(problem.parameters, test.input)

@@ -4,7 +4,8 @@ Acceptance on all tapes up to a length is one byte string (`behaviour`), compute
 the program compiles to an automaton, so that thousands of programs can be compared with dozens of problems. "Every
 short tape" is up to 9 symbols with two colours and 6 with four, further where the parameters are longer: always two
 symbols past the longest minimal tape, until the number of tapes becomes unreasonable; past that, more random tapes
-with the sequence planted stand in. What it does not prove: anything about longer tapes than it tried.
+with the sequence planted stand in. A family for which a random tape tells nothing gives tapes of its own (`telling`).
+What it does not prove: anything about longer tapes than it tried.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _MARGIN = 2
 _NUM_RANDOM = 200
 _NUM_RANDOM_BEYOND = 2000
 _RANDOM_REACH = 5  # random tapes have 1 to 5 symbols more than the bound, or than the sequence if that is longer
+_LONGEST_TELLING = 40
 _MAX_REMEMBERED_PROBLEMS = 1024
 
 
@@ -136,14 +138,21 @@ def _build_checks(problem: Problem) -> Checks:
 
 
 def _longer(problem: Problem, max_length: int) -> list[str]:
-    """Random tapes past the bound; in every second one the sequence is planted, whole or scattered."""
+    """Random tapes past the bound; in every second one the sequence is planted, whole or scattered.
+
+    Where the family has telling tapes, every second one is such a tape.
+    """
     alphabet = ALPHABETS[problem.colors]
-    size = FAMILIES[problem.family].size(problem.parameters)
+    family = FAMILIES[problem.family]
+    size = family.size(problem.parameters)
     sequence = str(problem.parameters.get("sequence", ""))
     stream = Stream(0, "exhaustive", problem.id)
     beyond = size + _MARGIN > max_length
     found = []
     for index in range(_NUM_RANDOM_BEYOND if beyond else _NUM_RANDOM):
+        if index % 2 and family.telling is not None:
+            found.append(family.telling(problem.parameters, alphabet, stream, _LONGEST_TELLING))
+            continue
         length = max(max_length, size) + stream.integer(1, _RANDOM_REACH)
         tape = list(symbols(stream, alphabet, length))
         if index % 2 and sequence:

@@ -216,11 +216,10 @@ def compact(family: str, colors: str, sequence: str) -> str:
 
 
 def _sequence(problem: Problem) -> str:
-    sequence = problem.parameters.get("sequence")
-    if not isinstance(sequence, str):
+    if set(problem.parameters) != {"sequence"}:
         raise InputError(
             "the compact prompt knows only families with a sequence",
             got=problem.family,
             where="policy.prompt",
         )
-    return sequence
+    return str(problem.parameters["sequence"])

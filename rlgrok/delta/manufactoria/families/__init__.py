@@ -6,9 +6,14 @@ from collections.abc import Mapping
 
 from rlgrok.delta.manufactoria.families import (
     append_sequence,
+    contains_count,
     contains_ordered,
     contains_substring,
+    ends_with,
     exact_sequence,
+    numerical_comparison,
+    regex_pattern,
+    regex_same_num,
     starts_with,
 )
 from rlgrok.delta.manufactoria.families.family import ALPHABETS, Family, FamilyKind, Parameters
@@ -30,7 +35,12 @@ FAMILIES: Mapping[str, Family] = {
         append_sequence,
         exact_sequence,
         starts_with,
+        ends_with,
         contains_substring,
         contains_ordered,
+        contains_count,
+        numerical_comparison,
+        regex_pattern,
+        regex_same_num,
     )
 }

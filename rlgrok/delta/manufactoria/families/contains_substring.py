@@ -78,15 +78,9 @@ def solution(parameters: Parameters, alphabet: str) -> Program:
     s = sequence_of(parameters)
     moves = []
     for state in range(len(s)):
-        targets = {symbol: _overlap(s, s[:state] + symbol) for symbol in alphabet}
+        targets = {symbol: sequences.overlap(s, s[:state] + symbol) for symbol in alphabet}
         moves.append({c: ACCEPT if target == len(s) else target for c, target in targets.items()})
     return acceptor_program(moves, alphabet)
-
-
-def _overlap(sequence: str, read: str) -> int:
-    """The length of the longest prefix of the sequence that is a suffix of what was read."""
-    longest = min(len(sequence), len(read))
-    return next(n for n in range(longest, -1, -1) if read.endswith(sequence[:n]))
 
 
 def _disordered(sequence: str) -> str:

@@ -119,3 +119,9 @@ def without(sequence: str, position: int) -> str:
 def wrapped(text: str, filler: str) -> str:
     """The text between two copies of a filler."""
     return filler + text + filler
+
+
+def overlap(sequence: str, read: str) -> int:
+    """The length of the longest prefix of the sequence that is a suffix of what was read."""
+    longest = min(len(sequence), len(read))
+    return next(n for n in range(longest, -1, -1) if read.endswith(sequence[:n]))

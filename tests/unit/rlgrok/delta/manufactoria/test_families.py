@@ -7,9 +7,10 @@ import pytest
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Ranges
 from rlgrok.delta.manufactoria.families.contains_substring import solution as substring_solution
 from rlgrok.delta.manufactoria.generator import expected_test
+from rlgrok.delta.manufactoria.tables import compile_program
 from runtime.seeding import Stream
 
-ALL = list(FAMILIES)
+WITH_SEQUENCE = [name for name, record in FAMILIES.items() if record.enumerates == ("lengths",)]
 
 
 def inputs_of(family: str, sequence: str, colors: str = "two") -> list[str]:
@@ -17,17 +18,18 @@ def inputs_of(family: str, sequence: str, colors: str = "two") -> list[str]:
     return FAMILIES[family].own_inputs({"sequence": sequence}, ALPHABETS[colors], stream)
 
 
-def test_the_five_families_are_there() -> None:
-    assert set(ALL) == {
+def test_the_families_of_a_sequence_are_there() -> None:
+    assert set(WITH_SEQUENCE) == {
         "append_sequence",
         "exact_sequence",
         "starts_with",
+        "ends_with",
         "contains_substring",
         "contains_ordered",
     }
 
 
-@pytest.mark.parametrize("family", ALL)
+@pytest.mark.parametrize("family", WITH_SEQUENCE)
 @pytest.mark.parametrize(
     ("colors", "lengths", "capacity"),
     [
@@ -42,7 +44,7 @@ def test_capacities(family: str, colors: str, lengths: list[int], capacity: int)
     assert FAMILIES[family].capacity(ALPHABETS[colors], Ranges(lengths=lengths)) == capacity
 
 
-@pytest.mark.parametrize("family", ALL)
+@pytest.mark.parametrize("family", WITH_SEQUENCE)
 def test_enumeration_is_by_length_then_lexicographic_in_alphabet_order(family: str) -> None:
     sequences = [p["sequence"] for p in FAMILIES[family].enumerate("RB", Ranges(lengths=[2, 1]))]
     assert sequences == ["R", "B", "RR", "RB", "BR", "BB"]
@@ -56,6 +58,7 @@ def test_enumeration_is_by_length_then_lexicographic_in_alphabet_order(family: s
     [
         ("starts_with", ["RBR", "RBRB"], ["", "RB", "BRBR", "RBB"]),
         ("exact_sequence", ["RBR"], ["", "RB", "RBRR", "BRBR"]),
+        ("ends_with", ["RBR", "BRBRBR"], ["", "BR", "RBRB", "RBRR", "YBR"]),
         ("contains_ordered", ["RBR", "RRBBR", "BRBBBR"], ["", "RB", "BBR", "RRBB", "YRB"]),
         ("contains_substring", ["RBR", "BRBRB", "RRBR"], ["", "RB", "RBBR", "RRBB", "RYBR"]),
     ],
@@ -97,6 +100,21 @@ def test_own_inputs_of_starts_with_are_in_the_order_of_the_specification() -> No
     assert inputs[5].startswith("RRR")
     assert inputs[6] == "R" * 12
     assert [len(tape) for tape in inputs[3:]] == [15, 12, 9, 12]
+
+
+def test_own_inputs_of_ends_with_are_in_the_order_of_the_specification() -> None:
+    inputs = inputs_of("ends_with", "BRR")
+    s = "BRR"
+    assert inputs[:3] == ["BRR", "RBRR", "BRRR"]
+    assert inputs[3].endswith(s)
+    assert inputs[4].endswith(s)
+    assert (inputs[5][:9], inputs[5][12:]) == (s * 3, s)
+    assert (inputs[6][:3], inputs[7][3:6]) == (s, s)
+    assert inputs[8].endswith("BR")
+    assert inputs[9].endswith("BRB")  # the last symbol replaced
+    assert [len(tape) for tape in inputs[3:]] == [12, 18, 15, 9, 12, 8, 8]
+    assert inputs_of("ends_with", "R")[8:] == ["B" * 12]
+    assert len(inputs_of("ends_with", "RBY", "four")) == 11
 
 
 def test_own_inputs_of_contains_ordered_are_in_the_order_of_the_specification() -> None:
@@ -151,7 +169,15 @@ def test_the_substring_automaton_falls_back_to_the_longest_overlap() -> None:
     assert [edge.target for edge in nodes["n1"].edges] == ["n2", "n0"]
 
 
+def test_the_ends_with_automaton_goes_on_after_the_sequence() -> None:
+    accepts = compile_program(FAMILIES["ends_with"].solution({"sequence": "RBR"}, "RB")).accepts
+    assert accepts("RBRBR")
+    assert accepts("RBRBBBRBR")
+    assert not accepts("RBRB")
+
+
 def test_available_nodes() -> None:
+    assert FAMILIES["ends_with"].available_nodes("two") == ("START", "END", "PULLER_RB")
     assert FAMILIES["starts_with"].available_nodes("two") == ("START", "END", "PULLER_RB")
     assert len(FAMILIES["starts_with"].available_nodes("four")) == 8
     assert len(FAMILIES["contains_ordered"].available_nodes("two")) == 8
@@ -163,6 +189,7 @@ def test_available_nodes() -> None:
         ("append_sequence", "Append RB"),
         ("exact_sequence", "Exactly RB"),
         ("starts_with", "Starts with RB"),
+        ("ends_with", "Ends with RB"),
         ("contains_substring", "Contains 'RB'"),
         ("contains_ordered", "Contains RB"),
     ],
