@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rlgrok.delta.manufactoria.datasets import build
-from rlgrok.delta.manufactoria.families import FAMILIES
+from rlgrok.delta.manufactoria.families import FAMILIES, Ranges
 from rlgrok.delta.manufactoria.generator import (
     FIXED_CORNERS,
     corner_cases,
@@ -77,19 +79,35 @@ def test_the_same_stream_gives_the_same_tests() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "colors", "lengths", "fewest", "most", "mean", "accepting", "longest"),
+    ("family", "colors", "ranges", "fewest", "most", "mean", "accepting", "longest"),
     [
-        ("append_sequence", "four", range(1, 5), 12, 17, 15.7, 1.0, 15),
-        ("exact_sequence", "two", range(1, 7), 13, 20, 18.1, 0.06, 15),
-        ("starts_with", "two", range(1, 7), 13, 18, 16.4, 0.25, 21),
-        ("contains_substring", "four", range(1, 5), 18, 30, 27.9, 0.30, 15),
-        ("contains_ordered", "four", range(1, 5), 15, 30, 27.2, 0.42, 39),
+        ("append_sequence", "four", {"lengths": (1, 2, 3, 4)}, 12, 17, 15.7, 1.0, 15),
+        ("exact_sequence", "two", {}, 13, 20, 18.1, 0.06, 15),
+        ("starts_with", "two", {}, 13, 18, 16.4, 0.25, 21),
+        ("ends_with", "two", {}, 15, 21, 19.5, 0.27, 27),
+        ("contains_substring", "four", {"lengths": (1, 2, 3, 4)}, 18, 30, 27.9, 0.30, 15),
+        ("contains_ordered", "four", {"lengths": (1, 2, 3, 4)}, 15, 30, 27.2, 0.42, 39),
+        ("contains_count", "four", {"counts": range(1, 7)}, 18, 23, 21.5, 0.30, 18),
+        ("numerical_comparison", "two", {"thresholds": range(1, 64)}, 11, 29, 25.5, 0.46, 9),
+        ("numerical_comparison", "two", {"thresholds": range(64, 128)}, 22, 29, 27.1, 0.46, 9),
+        (
+            "regex_pattern",
+            "four",
+            {"regex_parts": 1, "regex_lengths": (1, 2)},
+            12,
+            18,
+            15.2,
+            0.18,
+            8,
+        ),
+        ("regex_pattern", "four", {"regex_lengths": (1, 2)}, 14, 24, 19.8, 0.21, 16),
+        ("regex_same_num", "four", {}, 20, 28, 24.9, 0.16, 24),
     ],
 )
 def test_sizes_and_shares_are_those_measured_on_the_reference(
     family: str,
     colors: str,
-    lengths: range,
+    ranges: dict[str, Any],
     fewest: int,
     most: int,
     mean: float,
@@ -100,7 +118,7 @@ def test_sizes_and_shares_are_those_measured_on_the_reference(
 
     A kind of input that was left out, or drawn for the wrong lengths, moves the mean by about one test.
     """
-    problems = build([family], colors, lengths, seed=11).train
+    problems = build([family], colors, ranges=Ranges(**ranges), max_problems=400, seed=11).train
     sizes = [len(problem.tests) for problem in problems]
     shares = [sum(t.expected_accepted for t in p.tests) / len(p.tests) for p in problems]
     assert abs(min(sizes) - fewest) <= 2
