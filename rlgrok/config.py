@@ -64,22 +64,33 @@ class Tracker(Enum):
 
 @dataclass
 class DataConfig:
-    """Which problems: families of one scope, their parameters and their tests."""
+    """Which problems: named data sets or records, a difficulty of some families, or families with their lengths.
+
+    The fields that came later default to what a config without them meant.
+    """
 
     scope: str = setting(choices=("manufactoria",))
     """Which part of the benchmark."""
+    sets: list[str] | None = None
+    """Data sets to train on, by name, or files, folders and hub ids of records. None: the problems of `families`."""
+    test: list[str] | None = None
+    """Data sets whose test problems are held out, or records; `has:50` takes the last 50. None: `heldout_share`."""
     families: list[str] = field(default=MANDATORY)  # type: ignore[assignment]
-    """Families of the scope, each named once."""
+    """Families of the scope, each named once. With `sets`: those to keep, all where the list is empty."""
     colors: Colors = MANDATORY  # type: ignore[assignment]
-    """Symbols on the tape: R B, or R B Y G."""
+    """Symbols on the tape: R B, or R B Y G. With `sets`: the larger alphabet of the problems."""
+    difficulty: str | None = None
+    """Level of the families' difficulty tables to enumerate. None: `lengths`."""
     lengths: list[int] = setting(low=1, high=12)
-    """Sequence lengths to enumerate, in symbols."""
+    """Sequence lengths to enumerate, in symbols. With `sets` or `difficulty`: the sizes to keep, all where empty."""
     heldout_share: float = setting(low=0.0, below=1.0)
     """Share of the problems of each length kept out of training, drawn from the seed."""
     max_problems: int | None = setting(low=2)
-    """Take at most this many problems, drawn from the seed. None: all."""
+    """Take at most this many problems, drawn from the seed; with `test`, of either part. None: all."""
     tests: TestSource = MANDATORY  # type: ignore[assignment]
     """`delta`: the benchmark's own; `ladder`: ours, which pay for every right edge (docs/methods/ladder.md)."""
+    compat: bool = False
+    """Split named data sets as the reference does: test problems may repeat training problems (docs/data.md)."""
 
 
 @dataclass
@@ -310,6 +321,7 @@ class TrainConfig:
         Raises:
             ConfigError: names the keys and their values.
         """
+        _check_data(self.data)
         if self.policy.source == "reference":
             _check_reference(self)
         if self.schedule.kind is ScheduleKind.STAGED:
@@ -339,7 +351,36 @@ class EvalConfig:
         Raises:
             ConfigError: names the keys and their values.
         """
+        _check_data(self.data)
         _check_pass_at_k(self.evaluation)
+
+
+def _check_data(data: DataConfig) -> None:
+    """One way of naming problems at a time."""
+    if data.sets is None:
+        if data.test is not None or data.compat:
+            key = "compat" if data.test is None else "test"
+            raise ConfigError(
+                f"data.{key} goes with named data sets",
+                got="data.sets=null",
+                expected="data.sets=[...], a list that may be empty",
+                where=f"data.{key}",
+            )
+        return
+    if data.difficulty is not None:
+        raise ConfigError(
+            "a data set has its own difficulties",
+            got=f"data.difficulty={data.difficulty} with data.sets",
+            expected="one of the two",
+            where="data.difficulty",
+        )
+    if data.test is not None and data.heldout_share > 0:
+        raise ConfigError(
+            "problems are held out twice",
+            got=f"data.heldout_share={data.heldout_share} with data.test",
+            expected="data.heldout_share=0, or data.test=null",
+            where="data.heldout_share",
+        )
 
 
 def _check_reference(config: TrainConfig) -> None:
@@ -372,6 +413,7 @@ def _check_reference(config: TrainConfig) -> None:
             got=", ".join(both),
             expected="disjoint data.families and reference.families",
             where="reference.families",
+            hint="train another policy (policy=qwen3_4b, policy.source=...), or choose among the families of the data",
         )
 
 

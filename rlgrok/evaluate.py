@@ -19,7 +19,7 @@ from rlgrok.evaluation.gzip_lines import encode_lines
 from rlgrok.evaluation.measure import DrawSettings, Measured, measure
 from rlgrok.evaluation.sources import DRAWS_FOLDER, resolve, runs_root, trained_on
 from rlgrok.policy import Policy, load_policy, quiet_libraries, require_prompts
-from rlgrok.problems import build_problems
+from rlgrok.problems import build_problems, without_oracle
 from rlgrok.types import Problem, Scope
 from runtime.devices import DeviceClaim
 from runtime.metrics import make_trackers
@@ -61,14 +61,10 @@ def evaluate(
 
     quiet_libraries()
     torch.set_num_threads(claim.threads)
-    scope, data = build_problems(config.data, seed=config.seed)
+    scope, data = build_problems(config.data, seed=config.seed, training=False)
     problems = data.heldout or data.train
     run.record_data("problems", content_hash(to_json([asdict(problem) for problem in problems])))
-    num_trained_on = len(trained_on(config.policy.source) & {problem.id for problem in problems})
-    if num_trained_on:
-        text = f"{num_trained_on} of these {len(problems)} problems were trained on"
-        run.event("warning", name="trained_on", message=text)
-        view.note("warning", text)
+    num_trained_on = _num_trained_on(config.policy.source, problems, run, view)
     summary = {
         "data": data.name,
         "split": "heldout" if data.heldout else "train",
@@ -122,7 +118,7 @@ def evaluate_policies(
         problems: at least one.
         run: held.
         scope: of the problems.
-        settings: draws, k, temperature, exhaustive or not.
+        settings: draws, k, temperature, exhaustive or not; problems without parameters are judged by tests alone.
         max_new_tokens: longest completion.
         seed: root of the draws and of the bootstrap.
         view: shows progress.
@@ -146,6 +142,13 @@ def evaluate_policies(
         seed=seed,
         all_kept=all_kept,
     )
+    exhaustive = settings.exhaustive
+    missing = without_oracle(problems)
+    if exhaustive and missing:
+        exhaustive = False
+        text = f"{missing} of {len(problems)} problems name no parameters: there is no exhaustive verdict"
+        run.event("warning", name="no_exhaustive_verdict", message=text)
+        view.note("warning", text)
     bootstrap_seed = Stream(seed, "evaluation", "bootstrap").seed
     measured: dict[str, Measured] = {}
     for policy in policies.values():
@@ -158,7 +161,7 @@ def evaluate_policies(
             scope=scope,
             label=label,
             settings=draws,
-            exhaustive=settings.exhaustive,
+            exhaustive=exhaustive,
             view=view,
             draws_folder=draws_folder,
         )
@@ -175,6 +178,21 @@ def evaluate_policies(
         numbers = _flat(result, settings.k, bootstrap_seed)
         summary |= numbers if label == subject else {f"{label}_{k}": v for k, v in numbers.items()}
     return summary
+
+
+def _num_trained_on(
+    source: str, problems: Sequence[Problem], run: Run, view: TrainingView
+) -> int | None:
+    """How many of the problems the policy has been trained on, with a warning; None where nobody can tell."""
+    known = trained_on(source)
+    count = None if known is None else sum(problem.id in known for problem in problems)
+    text = f"{count} of these {len(problems)} problems were trained on"
+    if count is None:
+        text = "the records that the policy was trained on cannot be read: some may be among these problems"
+    if count != 0:
+        run.event("warning", name="trained_on", message=text)
+        view.note("warning", text)
+    return count
 
 
 def _policies(config: EvalConfig, device: str, view: TrainingView) -> dict[str, Policy]:

@@ -33,7 +33,7 @@ from rlgrok.policy import (
     require_prompts,
     save_policy,
 )
-from rlgrok.problems import build_problems
+from rlgrok.problems import build_problems, without_oracle
 from rlgrok.reference import INFO_FILE, Proof, get_reference, load_reference
 from rlgrok.report import build_report
 from rlgrok.tokenizer import decisive_token_ids
@@ -306,7 +306,7 @@ def _session(
             verifier,
             max_new_tokens=config.policy.max_new_tokens,
             batch_size=config.evaluation.batch_size,
-            exhaustive=config.evaluation.exhaustive,
+            exhaustive=config.evaluation.exhaustive and not without_oracle(heldout),
         ),
         rollout_log=RolloutLog(run.path / ROLLOUTS, per_step=config.training.stored_rollouts),
         replay=ReplayStore(config.replay.capacity) if config.replay.enabled else None,

@@ -68,11 +68,11 @@ def resolve(source: str) -> Source:
     return Source(str(policy), str(base) if started_from == REFERENCE else started_from)
 
 
-def trained_on(source: str) -> frozenset[str]:
+def trained_on(source: str) -> frozenset[str] | None:
     """Ids of the problems that a training run trained on; empty for a policy of any other origin.
 
     An evaluation with another seed or other data than the run's splits the problems anew, and some of what it holds
-    out may be these.
+    out may be these. None: the records that the run trained on cannot be read any more.
     """
     folder = Path(source).expanduser()
     if not (folder / "manifest.json").is_file():
@@ -82,7 +82,10 @@ def trained_on(source: str) -> frozenset[str]:
         return frozenset()
     # Ids do not depend on the tests, and these are made fastest.
     data = replace(from_plain(DataConfig, config["data"]), tests=TestSource.DELTA)
-    _, built = build_problems(data, seed=config["seed"])
+    try:
+        _, built = build_problems(data, seed=config["seed"])
+    except InputError:
+        return None
     return frozenset(problem.id for problem in built.train)
 
 

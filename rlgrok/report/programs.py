@@ -6,15 +6,19 @@ Problems are rebuilt from the config, so that a wrong program can be shown with 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rlgrok.artefacts import Artefacts, Record, is_right
+from rlgrok.config import DataConfig
 from rlgrok.delta import SCOPES
 from rlgrok.delta.manufactoria.dsl import ParseError, parse
 from rlgrok.graphs import program_svg
+from rlgrok.problems import build_problems
 from rlgrok.report.wording import percent
 from rlgrok.types import Problem, Scope, TestSource
-from runtime.errors import ConfigError
+from runtime.errors import ConfigError, InputError
 from runtime.report import Report
+from runtime.settings import from_plain
 
 
 def add_programs(report: Report, run: Artefacts) -> None:
@@ -43,7 +47,7 @@ def add_programs(report: Report, run: Artefacts) -> None:
             _add_program(report, scope, caption, record["text"])
     subject = chosen.first_heldout or chosen.first_success or chosen.last_failure
     problem = problems.get(subject["problem_id"]) if subject else None
-    if problem is not None:
+    if problem is not None and problem.has_oracle:
         caption = f"The oracle's program for {problem.id}."
         _add_program(report, scope, caption, scope.oracle(problem))
 
@@ -66,7 +70,11 @@ def _mistake(record: Record, scope: Scope, problems: Mapping[str, Problem]) -> s
     problem = problems.get(record["problem_id"])
     if problem is None or is_right(record) or record["status"] not in ("passed", "failed"):
         return ""
-    verdict = scope.verify_exhaustive(problem, scope.extract(record["text"]))
+    program = scope.extract(record["text"])
+    if not problem.has_oracle:
+        verdict = scope.verify(problem, program)
+        return f" On its tests: {verdict.message}." if verdict.message else ""
+    verdict = scope.verify_exhaustive(problem, program)
     return f" Over every short input: {verdict.message}." if verdict.message else ""
 
 
@@ -85,12 +93,9 @@ def _problems(run: Artefacts, scope: Scope) -> dict[str, Problem]:
     With the benchmark's own tests, whatever the run used: neither the oracle nor the exhaustive verdict depends on
     the tests, and the run's own may take seconds to build.
     """
-    data = run.config["data"]
-    names = ("families", "colors", "lengths", "heldout_share", "max_problems")
     try:
-        built = scope.build(
-            **{name: data[name] for name in names}, tests=TestSource.DELTA, seed=run.seed
-        )
-    except (ConfigError, KeyError):
+        wanted = replace(from_plain(DataConfig, run.config["data"]), tests=TestSource.DELTA)
+        _, built = build_problems(wanted, seed=run.seed, training=False)
+    except (ConfigError, InputError, TypeError):
         return {}
     return {problem.id: problem for problem in (*built.heldout, *built.train)}

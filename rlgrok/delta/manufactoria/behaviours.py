@@ -3,7 +3,7 @@
 Two problems are held to ask for the same when a right program for one does on every short tape what a right program for
 the other does. Short is up to 8 symbols, for two colours and for four; where four colours have too many tapes, because
 the tape is rewritten or a right program is no finite automaton, up to 5. A lower bound finds more problems equal, never
-fewer, so it errs to the safe side. Problems of two colours never equal those of four, nor accepting ones rewriting ones.
+fewer, so it errs to the safe side. Problems of different colours, or where one accepts and one rewrites, never agree.
 """
 
 from __future__ import annotations

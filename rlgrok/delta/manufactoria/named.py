@@ -17,7 +17,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from rlgrok.delta.manufactoria.behaviours import Setting, fingerprints
-from rlgrok.delta.manufactoria.datasets import make_problem
+from rlgrok.delta.manufactoria.datasets import find_family, make_problem
 from rlgrok.delta.manufactoria.difficulties import find_difficulty
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
 from rlgrok.types import DataSet, Problem, TestSource
@@ -87,12 +87,18 @@ def named_sets() -> Mapping[str, NamedSet]:
 def find_set(name: str, *, where: str = "data.sets") -> NamedSet:
     """The definition of that name.
 
+    Args:
+        name: of a data set, or `<family>:<colours>:<difficulty>`: a whole level, all of it for training.
+        where: the key that named it, for the message.
+
     Raises:
         ConfigError: there is none; the message has the nearest name.
     """
     known = named_sets()
     if name in known:
         return known[name]
+    if name.count(":") == 2:
+        return _level(*name.split(":"), where=where)
     near = get_close_matches(name, known, n=1)
     raise ConfigError(
         "unknown data set",
@@ -103,6 +109,19 @@ def find_set(name: str, *, where: str = "data.sets") -> NamedSet:
     )
 
 
+def _level(family: str, colors: str, difficulty: str, *, where: str) -> NamedSet:
+    level = find_difficulty(find_family(family, where=where).name, colors, difficulty, where=where)
+    return NamedSet(
+        name=level.id,
+        about=level.evidence,
+        rows=(Row(family, difficulty, colors, level.cap),),
+        train_share=Fraction(1),
+        apart_from=(),
+        published=None,
+        seed=next(iter(named_sets().values())).seed,
+    )
+
+
 @lru_cache(maxsize=32)
 def build_named(
     name: str, *, compat: bool = False, tests: TestSource = TestSource.DELTA
@@ -110,7 +129,7 @@ def build_named(
     """The problems of a named data set, each part in the order in which it was drawn.
 
     Args:
-        name: as in `named_sets`.
+        name: as for `find_set`.
         compat: as the reference splits, whatever the problems ask for; a problem may then be in both parts.
         tests: the benchmark's own, or ladder tests.
 
@@ -151,8 +170,8 @@ def split(name: str, *, compat: bool = False) -> tuple[tuple[Drawn, ...], tuple[
     shuffled = Stream(definition.seed, "data set", name, "split").shuffled(pool)
     if compat:
         return _distinct(shuffled[:num_train]), _distinct(shuffled[num_train:])
-    if num_train == 0:
-        return (), tuple(shuffled)
+    if num_train in (0, len(pool)):
+        return tuple(shuffled[:num_train]), tuple(shuffled[num_train:])
     heldout = _apart(shuffled, len(pool) - num_train)
     ids = {drawn.id for drawn in heldout}
     return tuple(drawn for drawn in shuffled if drawn.id not in ids), heldout
@@ -160,26 +179,34 @@ def split(name: str, *, compat: bool = False) -> tuple[tuple[Drawn, ...], tuple[
 
 def _pool(definition: NamedSet, *, compat: bool) -> list[Drawn]:
     """The problems of every row: as many as asked for, or all that there are."""
+    queues = [_candidates(row, definition, compat=compat) for row in definition.rows]
     forbidden = _settings_of(definition.apart_from)
-    pool: list[Drawn] = []
-    for row in definition.rows:
-        found = [Drawn(setting, row.difficulty) for setting in _candidates(row, definition, compat)]
-        if not compat:
-            found = list(_distinct(found))
-        stream = Stream(definition.seed, "data set", definition.name, row.family, row.difficulty)
-        pool += _unlike(stream.shuffled(found), forbidden, row.count)
-    return pool
+    while True:
+        pool = [
+            drawn
+            for row, queue in zip(definition.rows, queues, strict=True)
+            for drawn in queue[: row.count]
+        ]
+        repeated = _asked_for_by(forbidden, pool)
+        if not repeated:
+            return pool
+        queues = [[drawn for drawn in queue if drawn.id not in repeated] for queue in queues]
 
 
-def _candidates(row: Row, definition: NamedSet, compat: bool) -> list[Setting]:
-    """The settings of a row's difficulty, in enumeration order."""
+def _candidates(row: Row, definition: NamedSet, *, compat: bool) -> list[Drawn]:
+    """The settings of a row's level, in random order."""
     level = find_difficulty(row.family, row.colors, row.difficulty)
     family = FAMILIES[row.family]
     if compat:
         ranges = level.ranges.changed(repeated_mutations=True)
         capacity = family.capacity(ALPHABETS[row.colors], ranges)
         level = replace(level, ranges=ranges, capacity=capacity)
-    return [Setting(family, found, row.colors) for found in level.settings(definition.seed)]
+    found: Sequence[Drawn] = [
+        Drawn(Setting(family, parameters, row.colors), row.difficulty)
+        for parameters in level.settings(definition.seed)
+    ]
+    stream = Stream(definition.seed, "data set", definition.name, row.family, row.difficulty)
+    return stream.shuffled(found if compat else _distinct(found))
 
 
 def _distinct(drawn: Iterable[Drawn]) -> tuple[Drawn, ...]:
@@ -194,14 +221,14 @@ def _distinct(drawn: Iterable[Drawn]) -> tuple[Drawn, ...]:
     return tuple(kept)
 
 
-def _unlike(candidates: Sequence[Drawn], forbidden: Sequence[Setting], count: int) -> list[Drawn]:
-    """The first so many that ask for no function that the forbidden ones ask for."""
+def _asked_for_by(forbidden: Sequence[Setting], pool: Sequence[Drawn]) -> set[str]:
+    """Ids of the problems that ask for a function that a forbidden one asks for."""
     if not forbidden:
-        return list(candidates[:count])
-    prints = fingerprints([*forbidden, *(drawn.setting for drawn in candidates)])
-    known = set(prints[: len(forbidden)])
-    own = zip(candidates, prints[len(forbidden) :], strict=True)
-    return [drawn for drawn, mark in own if mark not in known][:count]
+        return set()
+    marks = fingerprints([*forbidden, *(drawn.setting for drawn in pool)])
+    known = set(marks[: len(forbidden)])
+    own = zip(pool, marks[len(forbidden) :], strict=True)
+    return {drawn.id for drawn, mark in own if mark in known}
 
 
 def _apart(shuffled: Sequence[Drawn], count: int) -> tuple[Drawn, ...]:
