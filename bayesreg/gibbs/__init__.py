@@ -1,0 +1,1 @@
+"""The blocked Gibbs sampler: a stand-alone core of pure JAX functions, without NumPyro."""

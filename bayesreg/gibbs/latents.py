@@ -1,0 +1,249 @@
+"""The latent rows: their collapsed likelihood, their draws, and Psi given them (docs/methods/bayes.md, section 4).
+
+Everything works in rotated rows, where the prior of a latent row is N(0, s^2 I + kappa d_i^2 T): with one S x S
+eigendecomposition all rows are independent scalars. n rows, K targets, S components, R noise factors.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, latent_variances
+
+
+class Projection(NamedTuple):
+    """What the targets say about the latent rows: eq. 10."""
+
+    precision: Array
+    """(S, S): W = Gamma Sigma_0^-1 Gamma', Sigma_0 = Lambda' Lambda + diag(sigma^2)."""
+    linear: Array
+    """(n, S): rows b_i = Gamma Sigma_0^-1 y_i."""
+
+
+class Spectrum(NamedTuple):
+    """The projection in the basis in which latent rows are independent scalars: eq. 11 and 12."""
+
+    noise_vectors: Array
+    """(S, S): Q, eigenvectors of W in columns."""
+    noise_values: Array
+    """(S,): w."""
+    noise_linear: Array
+    """(n, S): b_i in that basis."""
+    signal_vectors: Array
+    """(S, S): maps a row of coordinates to the signal row, g_i = signal_vectors zeta_i."""
+    signal_values: Array
+    """(S,): m, the precision that the targets give to zeta when Omega is integrated out."""
+    signal_linear: Array
+    """(n, S): c_i."""
+
+
+def residual_targets(problem: Problem, coef: Array) -> Array:
+    """Y - Z A, (n, K)."""
+    return problem.y - problem.z @ coef if problem.z.shape[1] else problem.y
+
+
+def noise_precision_times(matrix: Array, noise_loadings: Array, noise_variance: Array) -> Array:
+    """Rows of `matrix` times Sigma_0^-1, by Woodbury: eq. 9.
+
+    Args:
+        matrix: (M, K).
+        noise_loadings: (R, K).
+        noise_variance: (K,).
+
+    Returns:
+        (M, K). No K x K matrix is formed.
+    """
+    scaled = matrix / noise_variance[None, :]
+    size = noise_loadings.shape[0]
+    if size == 0:
+        return scaled
+    weighted = noise_loadings / noise_variance[None, :]
+    inner = jnp.eye(size) + weighted @ noise_loadings.T
+    solved = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(inner), True), weighted)
+    return scaled - (scaled @ noise_loadings.T) @ solved
+
+
+def project(problem: Problem, parameters: Parameters) -> Projection:
+    """W and all b_i: eq. 10."""
+    weighted = noise_precision_times(
+        parameters.loadings, parameters.noise_loadings, parameters.noise_variance
+    )
+    residual = residual_targets(problem, parameters.confounder_coef)
+    return Projection(weighted @ parameters.loadings.T, residual @ weighted.T)
+
+
+def decompose(projection: Projection) -> tuple[Array, Array, Array]:
+    """Q, w and b_i in Q's basis, (S, S), (S,), (n, S)."""
+    values, vectors = jnp.linalg.eigh(projection.precision, symmetrize_input=True)
+    return vectors, jnp.maximum(values, 0.0), projection.linear @ vectors
+
+
+def spectrum(
+    noise: tuple[Array, Array, Array], omega_variance: Array, factor: Array, layout: Layout
+) -> Spectrum:
+    """Bases in which signal rows, then noise rows, are independent scalars: eq. 11 and 12.
+
+    Args:
+        noise: what `decompose` returned.
+        omega_variance: s^2.
+        factor: (S, S), Cholesky factor of T; ignored when the signal covariance is common.
+        layout: static.
+    """
+    vectors, values, linear = noise
+    shrink = 1.0 / (1.0 + omega_variance * values)
+    if not layout.free_signal:
+        return Spectrum(*noise, vectors, values * shrink, linear * shrink[None, :])
+    rotated = vectors.T @ factor
+    inner = rotated.T @ ((values * shrink)[:, None] * rotated)
+    signal_values, basis = jnp.linalg.eigh(inner, symmetrize_input=True)
+    signal_linear = (linear * shrink[None, :]) @ (rotated @ basis)
+    return Spectrum(*noise, factor @ basis, jnp.maximum(signal_values, 0.0), signal_linear)
+
+
+def collapsed_log_likelihood(
+    spectrum: Spectrum, problem: Problem, kappa: Array, omega_variance: Array
+) -> Array:
+    """The part of log p(Y | parameters) that depends on kappa, s^2 and T: eq. 13; Psi and Omega integrated out."""
+    w, b = spectrum.noise_values, spectrum.noise_linear
+    omega = omega_variance * w
+    noise_part = -0.5 * problem.total_rows * jnp.sum(jnp.log1p(omega)) + 0.5 * jnp.sum(
+        (omega_variance / (1.0 + omega)) * jnp.sum(b * b, axis=0)
+    )
+    rho = kappa * problem.energy[:, None]
+    scale = rho * spectrum.signal_values[None, :]
+    explained = rho * spectrum.signal_linear**2 / (1.0 + scale)
+    return noise_part + 0.5 * jnp.sum(explained - jnp.log1p(scale))
+
+
+def log_likelihood(problem: Problem, parameters: Parameters, layout: Layout) -> Array:
+    """log p(Y | parameters), Psi, Omega and H integrated out, in nats: eq. 13 with the terms free of the ratio."""
+    kappa, omega_variance = latent_variances(problem, layout, parameters.log_snr)
+    found = spectrum(
+        decompose(project(problem, parameters)), omega_variance, parameters.signal_factor, layout
+    )
+    residual = residual_targets(problem, parameters.confounder_coef)
+    variance, noise_loadings = parameters.noise_variance, parameters.noise_loadings
+    weighted = noise_precision_times(residual, noise_loadings, variance)
+    log_det = jnp.sum(jnp.log(variance))
+    if layout.noise_rank:
+        inner = jnp.eye(layout.noise_rank) + (noise_loadings / variance[None, :]) @ noise_loadings.T
+        log_det = log_det + 2.0 * jnp.sum(jnp.log(jnp.diag(jnp.linalg.cholesky(inner))))
+    constant = layout.num_targets * jnp.log(2.0 * jnp.pi)
+    base = -0.5 * problem.total_rows * (log_det + constant) - 0.5 * jnp.sum(residual * weighted)
+    return base + collapsed_log_likelihood(found, problem, kappa, omega_variance)
+
+
+def draw_eta(
+    normals: Array,
+    found: Spectrum,
+    problem: Problem,
+    kappa: Array,
+    omega_variance: Array,
+    layout: Layout,
+) -> Array:
+    """eta = X Psi + Omega given the parameters, H integrated out: eq. 11 (common) or 12 (free).
+
+    Args:
+        normals: (n, S) standard normals; (2 n, S) with a free signal covariance.
+        found: from `spectrum`.
+        problem: data.
+        kappa: prior variance of an entry of Psi.
+        omega_variance: s^2.
+        layout: static.
+
+    Returns:
+        (n, S). Rows that neither X nor Omega reaches are exactly zero.
+    """
+    rho = kappa * problem.energy[:, None]
+    values = found.noise_values[None, :]
+    if not layout.free_signal:
+        variance = rho + omega_variance
+        spread = variance / (1.0 + variance * values)
+        rotated = spread * found.noise_linear + jnp.sqrt(spread) * normals
+        return rotated @ found.noise_vectors.T
+    n = layout.num_rows
+    spread = rho / (1.0 + rho * found.signal_values[None, :])
+    zeta = spread * found.signal_linear + jnp.sqrt(spread) * normals[:n]
+    signal = zeta @ found.signal_vectors.T
+    spread = omega_variance / (1.0 + omega_variance * values)
+    mean = spread * (found.noise_linear - values * (signal @ found.noise_vectors))
+    omega = mean + jnp.sqrt(spread) * normals[n:]
+    return signal + omega @ found.noise_vectors.T
+
+
+def draw_noise_factors(normals: Array, residual: Array, loadings: Array, variance: Array) -> Array:
+    """H given everything else: eq. 14.
+
+    Args:
+        normals: (n, R).
+        residual: (n, K), Y - Z A - eta Gamma.
+        loadings: (R, K), Lambda.
+        variance: (K,).
+
+    Returns:
+        (n, R).
+    """
+    weighted = loadings / variance[None, :]
+    root = jnp.linalg.cholesky(jnp.eye(loadings.shape[0]) + weighted @ loadings.T)
+    half = jax.scipy.linalg.solve_triangular(root, weighted @ residual.T, lower=True)
+    return jax.scipy.linalg.solve_triangular(root, half + normals.T, lower=True, trans=1).T
+
+
+def remainder_scatter(
+    diagonal: Array, normals: Array, loadings: Array, variance: Array, prior_variance: Array
+) -> Array:
+    """F'F of the rows that were left out because they are zero: a Wishart matrix, eq. 15, by Bartlett's factor.
+
+    Args:
+        diagonal: (D,), square roots of chi-squares with N - n, N - n - 1, ... degrees of freedom.
+        normals: (D, D), the strict lower triangle is used.
+        loadings: (D, K), [Gamma; Lambda].
+        variance: (K,).
+        prior_variance: (D,): s^2 for components, 1 for noise factors.
+
+    Returns:
+        (D, D).
+    """
+    size = loadings.shape[0]
+    root_prior = jnp.sqrt(prior_variance)
+    scaled = loadings * root_prior[:, None]
+    inner = jnp.eye(size) + (scaled / variance[None, :]) @ scaled.T
+    bartlett = jnp.tril(normals, -1) + jnp.diag(diagonal)
+    factor = jax.scipy.linalg.solve_triangular(
+        jnp.linalg.cholesky(inner), bartlett, lower=True, trans=1
+    )
+    factor = root_prior[:, None] * factor
+    return factor @ factor.T
+
+
+def psi_coordinates(
+    eta: Array, kappa: Array, omega_variance: Array, factor: Array, problem: Problem, layout: Layout
+) -> tuple[Array, Array, Array]:
+    """Psi in the rotated covariates given eta: eq. 16.
+
+    Returns:
+        mean (n, S), standard deviations (n, S) in the basis T's eigenvectors, and that basis (S, S). Row i belongs to
+        the right singular vector v_i of X; rows that X does not reach have mean 0 and deviation 0.
+    """
+    if layout.free_signal:
+        values, basis = jnp.linalg.eigh(factor @ factor.T)
+    else:
+        values, basis = jnp.ones(layout.rank), jnp.eye(layout.rank)
+    prior = kappa * values[None, :]
+    reached = problem.energy[:, None] > 0
+    total = jnp.where(reached, problem.energy[:, None] * prior + omega_variance, 1.0)
+    gain = jnp.where(reached, jnp.sqrt(problem.energy)[:, None] * prior / total, 0.0)
+    spread = jnp.where(reached, prior * omega_variance / total, 0.0)
+    return (gain * (eta @ basis)) @ basis.T, jnp.sqrt(spread), basis
+
+
+def posterior_mean_signal(found: Spectrum, kappa: Array, problem: Problem) -> Array:
+    """E[Psi | the parameters, Y] in the rotated covariates, (n, S): eq. 17; eta integrated out as well."""
+    rho = kappa * problem.energy[:, None]
+    spread = rho / (1.0 + rho * found.signal_values[None, :])
+    mean = (spread * found.signal_linear) @ found.signal_vectors.T
+    root = jnp.sqrt(problem.energy)[:, None]
+    return jnp.where(root > 0, mean / jnp.where(root > 0, root, 1.0), 0.0)

@@ -1,0 +1,102 @@
+"""All random numbers of one sweep, drawn in three calls: a call costs more than the numbers of a small problem.
+
+Which entry goes where is fixed by `Layout` alone, so that a sweep is a deterministic function of its key and state.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import random
+
+from bayesreg.gibbs.gammas import standard_gamma
+from bayesreg.gibbs.shrinkage import PROPOSAL_DOF
+from bayesreg.gibbs.signal import FACTOR_STEPS, SNR_STEPS
+from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, component_shapes, cut, join
+
+
+class Randomness(NamedTuple):
+    """Standard draws of one sweep, by use."""
+
+    normals: dict[str, Array]
+    uniforms: dict[str, Array]
+    gammas: dict[str, Array]
+
+
+def draw_randomness(
+    key: Array, problem: Problem, parameters: Parameters, layout: Layout
+) -> Randomness:
+    """Everything random in one sweep. All gamma shapes are known before it starts; only their rates are not."""
+    normal_key, uniform_key, gamma_key = random.split(key, 3)
+    normal_shapes, uniform_shapes = _normal_shapes(layout), _uniform_shapes(layout)
+    shapes = _gamma_shapes(problem, parameters, layout)
+    return Randomness(
+        normals=cut(random.normal(normal_key, (_total(normal_shapes),)), normal_shapes),
+        uniforms=cut(random.uniform(uniform_key, (_total(uniform_shapes),)), uniform_shapes),
+        gammas=cut(
+            standard_gamma(gamma_key, join(shapes)),
+            {name: x.shape for name, x in shapes.items()},
+        ),
+    )
+
+
+def _normal_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
+    s, r, n = layout.rank, layout.noise_rank, layout.num_rows
+    shapes = {
+        "eta": (2 * n if layout.free_signal else n, s),
+        "noise_factors": (n, r),
+        "loadings": (s + r + layout.num_confounders, layout.num_targets),
+        "shrinkage": (s,),
+    }
+    if layout.has_remainder:
+        shapes["remainder"] = (s + r, s + r)
+    if layout.sample_snr:
+        shapes["snr"] = (len(SNR_STEPS),)
+    if layout.free_signal:
+        shapes["factor"] = (len(FACTOR_STEPS), s, s)
+    if layout.sample_shrinkage:
+        shapes["shapes"] = (2,)
+    if layout.sample_noise_shrinkage:
+        shapes["noise_shapes"] = (2,)
+    return shapes
+
+
+def _uniform_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {"shrinkage": (layout.rank,)}
+    if layout.sample_snr:
+        shapes["snr"] = (len(SNR_STEPS),)
+    if layout.free_signal:
+        shapes |= {"factor": (len(FACTOR_STEPS),), "dof": (1,)}
+    if layout.sample_shrinkage:
+        shapes["shapes"] = (2,)
+    if layout.sample_noise_shrinkage:
+        shapes["noise_shapes"] = (2,)
+    return shapes
+
+
+def _gamma_shapes(problem: Problem, parameters: Parameters, layout: Layout) -> dict[str, Array]:
+    hyper, s, r, k = problem.hyper, layout.rank, layout.noise_rank, layout.num_targets
+    if layout.num_groups == k:
+        sharing = jnp.ones(k)
+    else:
+        sharing = jnp.zeros(layout.num_groups).at[problem.groups].add(1.0)
+    shapes = {
+        "local": jnp.broadcast_to(
+            0.5 * (hyper.local_dof + sharing)[None, :], (s, layout.num_groups)
+        ),
+        "noise": jnp.broadcast_to(hyper.noise_precision_shape + 0.5 * problem.total_rows, (k,)),
+        "student": jnp.full((s,), 0.5 * PROPOSAL_DOF),
+    }
+    if layout.has_remainder:
+        shapes["remainder"] = 0.5 * (problem.remainder_dof - jnp.arange(s + r))
+    if r:
+        a = component_shapes(parameters.noise_shrinkage_shape, r)
+        shapes["noise_shrinkage"] = a + 0.5 * k * (r - jnp.arange(r))
+        shapes["noise_local"] = jnp.broadcast_to(0.5 * (hyper.local_dof + 1.0), (r, k))
+    return shapes
+
+
+def _total(shapes: dict[str, tuple[int, ...]]) -> int:
+    return sum(math.prod(shape) for shape in shapes.values())

@@ -1,0 +1,277 @@
+"""One sweep of the rotated sampler and a run of many: jit, scan over sweeps, vmap over chains.
+
+The sweep's order is part of its validity (docs/methods/bayes.md, section 8): the ratio, the signal covariance, eta and
+H are drawn in this order with the later ones integrated out, so none may be moved behind the loadings. Psi is not in the
+chain at all; `complete` draws it for the sweeps that are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax, random
+
+from bayesreg.gibbs import latents, loadings, shrinkage, signal
+from bayesreg.gibbs.randomness import Randomness, draw_randomness
+from bayesreg.gibbs.state import (
+    Array,
+    Latents,
+    Layout,
+    Parameters,
+    Problem,
+    State,
+    component_shapes,
+    cut,
+    global_precision,
+    latent_variances,
+    local_scales,
+)
+
+
+class Kept(NamedTuple):
+    """What is kept of a sweep; shapes as in `types.Draws`, one draw."""
+
+    psi: Array
+    psi_mean: Array
+    parameters: Parameters
+    log_likelihood: Array
+    intercept: Array
+
+
+def sweep(state: State, problem: Problem, layout: Layout) -> tuple[State, Latents]:
+    """One pass over all parameters: leaves the posterior given `problem` invariant."""
+    key, own, kept_key = random.split(state.key, 3)
+    p = state.parameters
+    drawn = draw_randomness(own, problem, p, layout)
+    p, eta = _draw_signal(p, drawn, problem, layout)
+    p = _draw_loadings(p, eta, drawn, problem, layout)
+    p = update_shrinkage(p, drawn, problem, layout)
+    return State(key, p), Latents(eta, kept_key)
+
+
+def _draw_signal(
+    p: Parameters, drawn: Randomness, problem: Problem, layout: Layout
+) -> tuple[Parameters, Array]:
+    """beta, nu and T, then eta: latent rows integrated out of all but the last."""
+    noise = latents.decompose(latents.project(problem, p))
+    if layout.sample_snr:
+        log_snr = signal.draw_log_snr(
+            drawn.normals["snr"], drawn.uniforms["snr"], p.log_snr, noise, p.signal_factor, problem,
+            layout,
+        )  # fmt: skip
+        p = p._replace(log_snr=log_snr)
+    if layout.free_signal:
+        support = problem.hyper.signal_dof
+        index = signal.draw_signal_dof(drawn.uniforms["dof"][0], p.signal_factor, support)
+        factor = signal.draw_signal_factor(
+            drawn.normals["factor"], drawn.uniforms["factor"], p.signal_factor, noise, p.log_snr,
+            support[index], problem, layout,
+        )  # fmt: skip
+        p = p._replace(signal_dof=index, signal_factor=factor)
+    kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
+    found = latents.spectrum(noise, omega_variance, p.signal_factor, layout)
+    eta = latents.draw_eta(drawn.normals["eta"], found, problem, kappa, omega_variance, layout)
+    return p, eta
+
+
+def _draw_loadings(
+    p: Parameters, eta: Array, drawn: Randomness, problem: Problem, layout: Layout
+) -> Parameters:
+    """H given eta, then [Gamma; Lambda; A] and the noise variances given both."""
+    s, r = layout.rank, layout.noise_rank
+    parts = [eta]
+    if r:
+        residual = latents.residual_targets(problem, p.confounder_coef) - eta @ p.loadings
+        parts.append(
+            latents.draw_noise_factors(
+                drawn.normals["noise_factors"], residual, p.noise_loadings, p.noise_variance
+            )
+        )
+    if layout.num_confounders:
+        parts.append(problem.z)
+    design = jnp.concatenate(parts, axis=1)
+    remainder = None
+    if layout.has_remainder:
+        _, omega_variance = latent_variances(problem, layout, p.log_snr)
+        prior = jnp.concatenate([jnp.broadcast_to(omega_variance, (s,)), jnp.ones(r)])
+        remainder = latents.remainder_scatter(
+            jnp.sqrt(2.0 * drawn.gammas["remainder"]),
+            drawn.normals["remainder"],
+            jnp.concatenate([p.loadings, p.noise_loadings]),
+            p.noise_variance,
+            prior,
+        )
+    gram, linear = loadings.cross_products(design, problem.y, remainder)
+    coef = loadings.draw_loadings(
+        drawn.normals["loadings"],
+        gram,
+        linear,
+        prior_precision(p, problem, layout),
+        p.noise_variance,
+    )
+    rate = loadings.noise_rate(
+        problem.y, design, coef, remainder, problem.hyper.noise_precision_rate
+    )
+    return p._replace(
+        loadings=coef[:s],
+        noise_loadings=coef[s : s + r],
+        confounder_coef=coef[s + r :],
+        noise_variance=rate / drawn.gammas["noise"],
+    )
+
+
+def prior_precision(p: Parameters, problem: Problem, layout: Layout) -> Array:
+    """Prior precisions of [Gamma; Lambda; A], (D, K)."""
+    tau = global_precision(p.shrinkage)
+    parts = [local_scales(p.local_scale, problem.groups, layout) * (tau * tau)[:, None]]
+    if layout.noise_rank:
+        parts.append(p.noise_local_scale * global_precision(p.noise_shrinkage)[:, None])
+    if layout.num_confounders:
+        shape = (layout.num_confounders, layout.num_targets)
+        parts.append(jnp.broadcast_to(problem.hyper.confounder_precision, shape))
+    return jnp.concatenate(parts)
+
+
+def update_shrinkage(
+    p: Parameters, drawn: Randomness, problem: Problem, layout: Layout
+) -> Parameters:
+    """delta, phi, a1 and a2 of Gamma, then of Lambda."""
+    hyper, k = problem.hyper, layout.num_targets
+    squares = p.loadings * p.loadings
+    wide = local_scales(p.local_scale, problem.groups, layout)
+    a = component_shapes(p.shrinkage_shape, layout.rank)
+    delta = shrinkage.draw_squared(
+        drawn.normals["shrinkage"], 2.0 * drawn.gammas["student"], drawn.uniforms["shrinkage"],
+        p.shrinkage, a, jnp.sum(wide * squares, axis=1), k,
+    )  # fmt: skip
+    tau = global_precision(delta)
+    shared = shrinkage.sum_groups(squares, problem.groups, layout.num_groups)
+    rate = shrinkage.local_rate((tau * tau)[:, None] * shared, hyper.local_dof)
+    p = p._replace(shrinkage=delta, local_scale=drawn.gammas["local"] / rate)
+    if layout.sample_shrinkage:
+        shapes = shrinkage.draw_shapes(
+            drawn.normals["shapes"], drawn.uniforms["shapes"], p.shrinkage_shape, delta,
+            hyper.shrinkage_prior,
+        )  # fmt: skip
+        p = p._replace(shrinkage_shape=shapes)
+    if not layout.noise_rank:
+        return p
+    squares = p.noise_loadings * p.noise_loadings
+    delta = shrinkage.draw_unsquared(
+        drawn.gammas["noise_shrinkage"], p.noise_shrinkage,
+        jnp.sum(p.noise_local_scale * squares, axis=1),
+    )  # fmt: skip
+    tau = global_precision(delta)
+    rate = shrinkage.local_rate(tau[:, None] * squares, hyper.local_dof)
+    p = p._replace(noise_shrinkage=delta, noise_local_scale=drawn.gammas["noise_local"] / rate)
+    if layout.sample_noise_shrinkage:
+        shapes = shrinkage.draw_shapes(
+            drawn.normals["noise_shapes"], drawn.uniforms["noise_shapes"], p.noise_shrinkage_shape,
+            delta, hyper.noise_shrinkage_prior,
+        )  # fmt: skip
+        p = p._replace(noise_shrinkage_shape=shapes)
+    return p
+
+
+def draw_psi(
+    normals: Array, eta: Array, p: Parameters, problem: Problem, rotation: Array, layout: Layout
+) -> Array:
+    """Psi given eta, (P, S): eq. 16, the directions that X does not reach drawn from the prior.
+
+    Args:
+        normals: (n + P, S).
+        eta: (n, S).
+        p: parameters of the same sweep.
+        problem: data.
+        rotation: (P, r) with r <= n, right singular vectors of X in the order of the rows.
+        layout: static.
+    """
+    kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
+    n, r = layout.num_rows, rotation.shape[1]
+    mean, deviation, basis = latents.psi_coordinates(
+        eta, kappa, omega_variance, p.signal_factor, problem, layout
+    )
+    psi = rotation @ (mean + (deviation * normals[:n]) @ basis.T)[:r]
+    reached = (problem.energy[:r] > 0).astype(psi.dtype)[None, :]
+    free = normals[n:] @ p.signal_factor.T * jnp.sqrt(kappa)
+    return psi + free - (rotation * reached) @ (rotation.T @ free)
+
+
+def complete(
+    p: Parameters, found: Latents, problem: Problem, rotation: Array, layout: Layout
+) -> Kept:
+    """What is kept of a sweep: Psi drawn given eta, its mean given the parameters alone, the intercept."""
+    shapes = {
+        "psi": (layout.num_rows + rotation.shape[0], layout.rank),
+        "intercept": (layout.rank + layout.noise_rank + layout.num_targets,),
+    }
+    total = sum(math.prod(shape) for shape in shapes.values())
+    normals = cut(random.normal(found.key, (total,)), shapes)
+    kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
+    noise = latents.decompose(latents.project(problem, p))
+    mean = latents.posterior_mean_signal(
+        latents.spectrum(noise, omega_variance, p.signal_factor, layout), kappa, problem
+    )
+    rows = problem.total_rows + 1.0  # centring took one
+    return Kept(
+        psi=draw_psi(normals["psi"], found.eta, p, problem, rotation, layout),
+        psi_mean=rotation @ mean[: rotation.shape[1]],
+        parameters=p,
+        log_likelihood=latents.log_likelihood(problem, p, layout),
+        intercept=row_noise(normals["intercept"], p, omega_variance) / jnp.sqrt(rows),
+    )
+
+
+def row_noise(normals: Array, p: Parameters, omega_variance: Array) -> Array:
+    """N(0, s^2 Gamma'Gamma + Lambda'Lambda + Sigma), the noise of a row, (K,) from (S + R + K,): eq. 27."""
+    s, r = p.loadings.shape[0], p.noise_loadings.shape[0]
+    noise = jnp.sqrt(omega_variance) * normals[:s] @ p.loadings
+    noise = noise + normals[s : s + r] @ p.noise_loadings
+    return noise + jnp.sqrt(p.noise_variance) * normals[s + r :]
+
+
+@partial(jax.jit, static_argnames=("layout", "num_draws", "thin"))
+def run(
+    state: State, problem: Problem, rotation: Array, *, layout: Layout, num_draws: int, thin: int
+) -> tuple[State, Kept]:
+    """`num_draws * thin` sweeps of every chain, the last of each `thin` kept.
+
+    What a kept draw needs at random has a key of its own in every sweep, so keeping more or fewer leaves the chain as
+    it is, and run(a) then run(b) is run(a + b) bit for bit.
+
+    Args:
+        state: leaves are (chain, *event).
+        problem: shared by the chains.
+        rotation: (P, r).
+        layout: static.
+        num_draws: draws kept per chain.
+        thin: sweeps per kept draw.
+
+    Returns:
+        The state after the last sweep and the kept draws, leaves (chain, draw, *event).
+    """
+
+    def one(state: State) -> tuple[State, Kept]:
+        def step(state: State, _: None) -> tuple[State, Kept]:
+            if thin > 1:
+                state = lax.fori_loop(0, thin - 1, lambda _, s: sweep(s, problem, layout)[0], state)
+            state, found = sweep(state, problem, layout)
+            return state, complete(state.parameters, found, problem, rotation, layout)
+
+        return lax.scan(step, state, None, length=num_draws)
+
+    return jax.vmap(one)(state)
+
+
+@partial(jax.jit, static_argnames=("layout",))
+def advance(state: State, problem: Problem, num_sweeps: Array, *, layout: Layout) -> State:
+    """`num_sweeps` sweeps of every chain, nothing kept: warmup. One compilation for any number of sweeps."""
+
+    def one(state: State) -> State:
+        return lax.fori_loop(0, num_sweeps, lambda _, s: sweep(s, problem, layout)[0], state)
+
+    return jax.vmap(one)(state)
