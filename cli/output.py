@@ -15,7 +15,7 @@ from cli.errors import DONE, INTERRUPTED, UNTRUSTWORTHY, Failure
 from runtime.progress import MutedOnError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 PLAIN_WIDTH = 200
 """Columns where there is no terminal to ask: wide enough that a path stays on one line."""
@@ -40,7 +40,7 @@ def console() -> Console:
     from rich.console import Console
 
     # Rich's own answer to a reader that has gone is to exit with 1, whatever became of the run.
-    made = Console(file=MutedOnError(sys.stderr), highlight=False, markup=False)
+    made = Console(file=MutedOnError(sys.stderr), highlight=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = PLAIN_WIDTH
     return made
@@ -136,6 +136,11 @@ def table(
         made.add_column(name, overflow="fold", no_wrap=(number == 0) is not first_folds)
     for row in rows:
         made.add_row(*row)
+    show(title, made)
+
+
+def show(title: str, made: RenderableType) -> None:
+    """Anything that Rich draws, for people, under a title if there is one."""
     shown_on = console()
     if title:  # not the table's own: a path must not be broken to the width of a narrow table
         shown_on.print(title, style="bold", soft_wrap=True)

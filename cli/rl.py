@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import serve
+from cli import serve, trace
 from cli.completion import (
     complete_device,
     complete_evaluation,
@@ -243,6 +243,7 @@ def report(
 
 
 app.command(epilog=serve.EPILOG)(serve.serve)
+app.command(epilog=trace.EPILOG)(trace.trace)
 
 
 def _flags(ctx: typer.Context) -> list[str]:

@@ -75,12 +75,13 @@ class Line:
         return max(1, len(self.conditions)) * (CHIP + 2)
 
 
-def program_svg(program: Program, *, title: str = "program") -> str:
+def program_svg(program: Program, *, title: str = "program", with_ids: bool = False) -> str:
     """An `<svg>` element of the program.
 
     Args:
         program: parsed. Of duplicate routes the first is drawn, the one that a run takes.
         title: shown on hover and read out by screen readers.
+        with_ids: give nodes and edges the ids of `node_id` and `edge_ids`, for a page with this picture only.
     """
     order = flow_order(program)
     places = {name: place for place, name in enumerate(order)}
@@ -92,9 +93,12 @@ def program_svg(program: Program, *, title: str = "program") -> str:
     width = 2 * MARGIN + len(order) * (NODE_WIDTH + GAP) - GAP
     height = top + NODE_HEIGHT + fall + MARGIN + (18 if unreached else 0)
     entered = {line.target for line in lines}
-    drawn = [*_draw_lines(lines, lanes, top)]
+    ids = {line: _line_id(line, order) if with_ids else "" for line in lines}
+    drawn = [*_draw_lines(lines, lanes, top, ids)]
     for place, name in enumerate(order):
-        drawn.append(_node(program.by_name[name], place, top, place in entered or place == 0))
+        is_entered = place in entered or place == 0
+        own_id = node_id(name) if with_ids else ""
+        drawn.append(_node(program.by_name[name], place, top, is_entered, own_id))
     if unreached:
         words = f"{unreached} unreachable node{'s' * (unreached > 1)} not drawn"
         drawn.append(
@@ -106,6 +110,32 @@ def program_svg(program: Program, *, title: str = "program") -> str:
         f'font-family="{FONT}" font-size="12.5" text-anchor="middle" fill="currentColor">'
         f"<title>{escape(title)}</title>{''.join(drawn)}</svg>"
     )
+
+
+def node_id(name: str) -> str:
+    """The id of a node in a picture with ids."""
+    return f"node-{name}"
+
+
+def edge_ids(program: Program) -> dict[tuple[str, str], str]:
+    """The id of the edge that stands for each route, by node and condition; a route that is not drawn has none.
+
+    A route that a puller lacks is drawn for its own colours, and is in here too.
+    """
+    order = flow_order(program)
+    places = {name: place for place, name in enumerate(order)}
+    return {
+        (name, condition): _line_id(line, order)
+        for name in order
+        for line in node_lines(program.by_name[name], places)
+        for condition in line.conditions or (NEXT,)
+    }
+
+
+def _line_id(line: Line, order: Sequence[str]) -> str:
+    """Unique: names are word characters, so the hyphen separates."""
+    target = NONE_TARGET if line.target is None else order[line.target]
+    return f"edge-{order[line.source]}-{target}"
 
 
 def flow_order(program: Program) -> list[str]:
@@ -203,7 +233,9 @@ def _ports(lines: Sequence[Line]) -> dict[Line, float]:
     return ports
 
 
-def _draw_lines(lines: Sequence[Line], lanes: Mapping[Line, int], top: int) -> list[str]:
+def _draw_lines(
+    lines: Sequence[Line], lanes: Mapping[Line, int], top: int, ids: Mapping[Line, str]
+) -> list[str]:
     """All lines, then all their chips, so that no line covers a chip."""
     ports = _ports(lines)
     bottom = top + NODE_HEIGHT
@@ -213,31 +245,28 @@ def _draw_lines(lines: Sequence[Line], lanes: Mapping[Line, int], top: int) -> l
         if line.side == "right":
             start, end = _left(line.source) + NODE_WIDTH, _left(line.source + 1)
             y = top + NODE_HEIGHT / 2
-            drawn += [_path(line, f"M{start} {y:g}H{end - 6}"), _tip(end, y, "right")]
+            shape = _path(line, f"M{start} {y:g}H{end - 6}") + _tip(end, y, "right")
             chips.append(_chips(line, (start + end - 5) / 2, y))
         elif line.side == "loop":
-            drawn += [
-                _path(
-                    line,
-                    f"M{x - 8:g} {top}C{x - 22:g} {top - 44} {x + 22:g} {top - 44} {x + 8:g} {top - 5}",
-                ),
-                _tip(x + 8, top, "down"),
-            ]
+            over = top - 44
+            curve = f"M{x - 8:g} {top}C{x - 22:g} {over} {x + 22:g} {over} {x + 8:g} {top - 5}"
+            shape = _path(line, curve) + _tip(x + 8, top, "down")
             chips.append(_chips(line, x, top - LOOP_HEIGHT))
         elif line.side == "stub":
             end = bottom + STUB
             cross = f"M{x - 4:g} {end - 4}l8 8m0 -8l-8 8"
-            drawn.append(f'<path fill="none" {INK} {SOFT} d="M{x:g} {bottom}V{end}{cross}"/>')
+            shape = f'<path fill="none" {INK} {SOFT} d="M{x:g} {bottom}V{end}{cross}"/>'
             chips.append(_chips(line, x, bottom + 5 + CHIP / 2))
         elif line.side == "top":
             y = top - _lane_offset(lines, "loop", lanes[line])
-            drawn.append(_lane(line, x, _left(line.columns[1]) + PORT, top, y))
+            shape = _lane(line, x, _left(line.columns[1]) + PORT, top, y)
             chips.append(_chips(line, x, top - 5 - CHIP / 2))
         else:
             y = bottom + _lane_offset(lines, "stub", lanes[line])
-            drawn.append(_lane(line, x, _left(line.columns[0]) + NODE_WIDTH - PORT, bottom, y))
+            shape = _lane(line, x, _left(line.columns[0]) + NODE_WIDTH - PORT, bottom, y)
             chips.append(_chips(line, x, bottom + 5 + CHIP / 2))
-    return drawn + chips
+        drawn.append(f'<g class="edge" id="{ids[line]}">{shape}</g>' if ids[line] else shape)
+    return [*drawn, f'<g class="chips">{"".join(chips)}</g>']
 
 
 def _lane(line: Line, start: float, end: float, row: int, lane: float) -> str:
@@ -277,7 +306,7 @@ def _chips(line: Line, x: float, y: float) -> str:
     return "".join(parts)
 
 
-def _node(node: Node, place: int, top: int, is_entered: bool) -> str:
+def _node(node: Node, place: int, top: int, is_entered: bool, own_id: str) -> str:
     """A box with the node's name, what it does, and a bar of the colours it handles."""
     x, middle = _left(place), _left(place) + NODE_WIDTH / 2
     outline = f'stroke="{ACCEPT}" stroke-width="2.5"' if node.kind is Kind.END else INK
@@ -301,7 +330,8 @@ def _node(node: Node, place: int, top: int, is_entered: bool) -> str:
                 f'<rect x="{x + 7}" y="{y:g}" width="5" height="{size:g}" fill="{FILLS[color]}"/>'
             )
     faded = "" if is_entered else ' opacity="0.45"'
-    return f"<g{faded}>{box}{text}</g>"
+    named = f' class="node" id="{own_id}"' if own_id else ""
+    return f"<g{named}{faded}>{box}{text}</g>"
 
 
 def _text(x: float, y: float, words: str) -> str:
