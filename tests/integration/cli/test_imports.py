@@ -47,6 +47,8 @@ COMMANDS = [
     ["rl", "reference", "debug=tiny", "--quiet"],
     ["rl", "verify", "--in", "RUN/summary.json", "--quiet"],
     ["rl", "report", "RUN"],
+    ["rl", "serve", "--host", "no.such.host.invalid"],
+    ["rl", "trace", "--solution", "starts_with:two:RB", "RB", "--html", "run.html"],
     ["runs", "list"],
     ["runs", "show", "RUN"],
     ["runs", "compare", "RUN", "RUN"],
