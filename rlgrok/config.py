@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from rlgrok.types import PromptStyle, TestSource
+from rlgrok.types import GrammarRules, PromptStyle, TestSource
 from runtime.errors import ConfigError
 from runtime.settings import MANDATORY, setting
 
@@ -106,6 +106,9 @@ class PolicyConfig:
     rounding of bfloat16 ones. A policy that is only evaluated is loaded in it."""
     max_new_tokens: int = setting(low=4, high=65536)
     """Longest completion, in tokens."""
+    grammar: GrammarRules = MANDATORY  # type: ignore[assignment]
+    """A mask on the tiny policy's tokens. `none`, the default: a general policy has no such crutch. `acceptor` or
+    `program`: only canonical programs can be written (docs/methods/grammar.md)."""
 
 
 @dataclass
@@ -327,6 +330,7 @@ class TrainConfig:
         if self.schedule.kind is ScheduleKind.STAGED:
             _check_switch(self.schedule)
         _check_step_size(self.training)
+        _check_grammar(self.policy, self.training)
         if self.replay.enabled:
             _check_replay(self.replay, self.training)
         _check_pass_at_k(self.evaluation)
@@ -435,6 +439,26 @@ def _check_step_size(training: TrainingConfig) -> None:
             got=f"{micro} with {training.prompts_per_step} x {training.group_size} = {total}",
             expected=f"a divisor of {total}, or null",
             where="training.micro_batch_size",
+        )
+
+
+def _check_grammar(policy: PolicyConfig, training: TrainingConfig) -> None:
+    """Only our own sampler masks, and a KL term would be against a policy without the mask."""
+    if policy.grammar is GrammarRules.NONE:
+        return
+    if training.rollout != "cached":
+        raise ConfigError(
+            "a grammar needs our own sampler",
+            got=f"policy.grammar={policy.grammar.value} with training.rollout={training.rollout}",
+            expected="training.rollout=cached",
+            where="policy.grammar",
+        )
+    if training.kl_coef:
+        raise ConfigError(
+            "a KL term is against a policy without the grammar",
+            got=f"policy.grammar={policy.grammar.value} with training.kl_coef={training.kl_coef}",
+            expected="training.kl_coef=0",
+            where="policy.grammar",
         )
 
 

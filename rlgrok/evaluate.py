@@ -204,7 +204,7 @@ def _policies(config: EvalConfig, device: str, view: TrainingView) -> dict[str, 
         with view.task(f"loading {name}", 1):
             policies[label] = load_policy(
                 name, prompt=config.policy.prompt, device=device, dtype=config.policy.dtype
-            )
+            ).restrict(config.policy.grammar)
     return policies
 
 

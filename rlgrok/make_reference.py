@@ -67,6 +67,7 @@ def make_reference(
         verifier=Verifier(scope, {problem.id: problem for problem in targets}),
         colors=config.data.colors.value,
         max_new_tokens=config.policy.max_new_tokens,
+        grammar=config.policy.grammar,
         seed=config.seed,
         device=claim.device,
         cache=cache,

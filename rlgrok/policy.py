@@ -26,8 +26,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from rlgrok.grammar import Grammar
 from rlgrok.tokenizer import build_tokenizer
-from rlgrok.types import PromptStyle
+from rlgrok.types import GrammarRules, PromptStyle
 from rlgrok.writing import library_write_errors
 from runtime.errors import ConfigError, InputError
 from runtime.storage import atomic_write_json, publish_directory, storage_errors
@@ -63,6 +64,8 @@ class Policy:
     """Where it came from: `reference`, a folder or a hub id."""
     autocast: torch.dtype | None = None
     """Precision that its completions are computed in; None: that of the weights."""
+    grammar: Grammar | None = None
+    """Masks its tokens, in sampling and in the loss; set by `restrict`."""
 
     @property
     def device(self) -> torch.device:
@@ -72,7 +75,8 @@ class Policy:
     def identity(self) -> str:
         """`sha256:<hex>` over the weights, by name and raw bytes, vocabulary and chat template.
 
-        Equal policies have equal ones; another precision is another policy. Reads every weight: seconds for billions.
+        Equal policies have equal ones; another precision or grammar is another policy. Reads every weight: seconds
+        for billions.
         """
         digest = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
@@ -81,11 +85,24 @@ class Policy:
             digest.update(flat.numpy())
         digest.update(repr(sorted(self.tokenizer.get_vocab().items())).encode())
         digest.update((self.tokenizer.chat_template or "").encode())
+        if self.grammar is not None:
+            digest.update(f"grammar:{self.grammar.rules}".encode())
         return f"sha256:{digest.hexdigest()}"
 
     def encode_prompt(self, text: str) -> list[int]:
         """Token ids of a prompt: through the chat template when the tokenizer has one, as plain text otherwise."""
         return encode_prompt(self.tokenizer, text)
+
+    def restrict(self, rules: GrammarRules) -> Policy:
+        """Let the policy write only what a grammar allows, from now on; returns itself.
+
+        Raises:
+            ConfigError: its tokenizer is not the tiny policy's.
+        """
+        if rules is not GrammarRules.NONE:
+            self.grammar = Grammar(self.tokenizer, rules)
+            self.grammar.attach(self.model)
+        return self
 
     def end_token_ids(self) -> list[int]:
         """Every token id that ends a completion: the tokenizer's and those the model's generation config names."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
+from rlgrok.grammar import Grammar
 from rlgrok.policy import Policy, pad_left
 from rlgrok.types import Completion
 
@@ -65,6 +66,7 @@ def complete(
         greedy=greedy,
         batch_size=batch_size,
         autocast=policy.autocast,
+        grammar=policy.grammar,
         on_batch=on_batch,
     )
     texts = policy.tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
@@ -88,6 +90,7 @@ def sample_tokens(
     greedy: bool = False,
     batch_size: int = 512,
     autocast: torch.dtype | None = None,
+    grammar: Grammar | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Sampled:
     """Sample `num_per_prompt` completions of every prompt.
@@ -105,6 +108,7 @@ def sample_tokens(
         greedy: take the most likely token; temperature then only affects the reported log-probabilities.
         batch_size: rows decoded at once, a bound on memory.
         autocast: precision to compute in; None: that of the weights.
+        grammar: what may be written; None: anything.
         on_batch: called with the number of completions just finished.
 
     Returns:
@@ -120,7 +124,7 @@ def sample_tokens(
             chunk = prompts[start : start + per_batch]
             for first in range(0, num_per_prompt, batch_size):
                 copies = min(batch_size, num_per_prompt - first)
-                part = _decode(model, chunk, copies, max_new_tokens, ends, pad_id, draw)
+                part = _decode(model, chunk, copies, max_new_tokens, ends, pad_id, draw, grammar)
                 result.token_ids.extend(part.token_ids)
                 result.logprobs.extend(part.logprobs)
                 result.entropies.extend(part.entropies)
@@ -182,6 +186,7 @@ def _decode(
     end_ids: torch.Tensor,
     pad_id: int,
     draw: _Draw,
+    grammar: Grammar | None,
 ) -> Sampled:
     """Prefill each prompt once, repeat its cache `copies` times, then draw token by token."""
     device = model.device
@@ -210,7 +215,11 @@ def _decode(
     finished = torch.zeros(num_rows, dtype=torch.bool, device=device)
     rows = torch.arange(num_rows, device=device)  # where each row of the cache belongs
 
+    states = None if grammar is None else grammar.start(num_rows, device)
+
     for step in range(max_new_tokens):
+        if grammar is not None:
+            logits = grammar.mask(logits, states)
         tokens, logprobs, entropies = draw(logits)
         tokens_out[rows, step] = tokens
         logprobs_out[rows, step] = logprobs
@@ -220,6 +229,8 @@ def _decode(
         newly = rows[ended & ~finished[rows]]
         finished[newly] = True
         lengths[newly] = step + 1
+        if grammar is not None:
+            states = grammar.advance(states, tokens)
         alive = ~finished[rows]
         num_alive = int(alive.sum())
         if num_alive == 0 or step + 1 == max_new_tokens:
@@ -228,6 +239,7 @@ def _decode(
             keep = alive.nonzero().squeeze(1)
             cache.batch_select_indices(keep)
             rows, tokens, mask, position = rows[keep], tokens[keep], mask[keep], position[keep]
+            states = None if states is None else states[keep]
         if not unpadded:
             mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
         output = model(

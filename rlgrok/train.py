@@ -230,7 +230,7 @@ def _base(
                 config.policy.source, prompt=config.policy.prompt, device=device, dtype="float32"
             )
         policy.autocast = autocast
-        return policy, None
+        return policy.restrict(config.policy.grammar), None
     kept = run.path / BASE_FOLDER
     if not kept.exists() or damage(kept) is not None:
         _keep_reference(
@@ -248,7 +248,7 @@ def _base(
     # Read back: a resumed run cannot get another base, and a KL term makes the trainer load the same folder.
     reference = load_reference(kept, device)
     reference.policy.autocast = autocast
-    return reference.policy, reference.proof
+    return reference.policy.restrict(config.policy.grammar), reference.proof
 
 
 def _keep_reference(
@@ -272,6 +272,7 @@ def _keep_reference(
         verifier=verifier,
         colors=config.data.colors.value,
         max_new_tokens=config.policy.max_new_tokens,
+        grammar=config.policy.grammar,
         seed=config.seed,
         device=device,
         cache=cache,
@@ -357,6 +358,7 @@ def _optimise(
                 top_p=config.training.top_p,
                 batch_size=config.training.rollout_batch_size,
                 autocast=policy.autocast,
+                grammar=policy.grammar,
             ),
             stream=stream.child("rollouts"),
             replay=session.replay,
@@ -476,12 +478,13 @@ def _conclude(
 
 def _reload(config: TrainConfig, source: Path | str, trained: Policy) -> Policy:
     """A policy of this run as an evaluation loads it, beside the trained one."""
-    return load_policy(
+    policy = load_policy(
         str(source),
         prompt=config.policy.prompt,
         device=str(trained.device),
         dtype=config.policy.dtype,
     )
+    return policy.restrict(config.policy.grammar)
 
 
 def _base_pass_at_k(

@@ -11,6 +11,17 @@ from enum import StrEnum
 from typing import Any
 
 
+class GrammarRules(StrEnum):
+    """What a mask on the tiny policy's tokens lets it write."""
+
+    NONE = "none"
+    """Anything: no mask."""
+    ACCEPTOR = "acceptor"
+    """Canonical programs of nodes that read red and blue, without an `[EMPTY]` route."""
+    PROGRAM = "program"
+    """Canonical programs of any nodes."""
+
+
 class PromptStyle(StrEnum):
     """How a problem is put into words for the policy."""
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlgrok.grammar import Grammar
 from rlgrok.rewards import binary_reward, dense_reward, is_success
 from rlgrok.sampling import Sampled, sample_tokens
 from rlgrok.training.replay import ReplayStore
@@ -55,6 +56,8 @@ class Sampling:
     """Completions decoded at once."""
     autocast: torch.dtype | None = None
     """Precision to compute in; None: that of the weights."""
+    grammar: Grammar | None = None
+    """What may be written; None: anything."""
 
 
 class RolloutFunction:
@@ -126,6 +129,7 @@ class RolloutFunction:
             top_p=self._sampling.top_p,
             batch_size=self._sampling.batch_size,
             autocast=self._sampling.autocast,
+            grammar=self._sampling.grammar,
         )
         self._record.entropy = _mean([value for row in sampled.entropies for value in row])
         self._record.decisive_entropy = decisive_mean(sampled, self._decisive_ids)

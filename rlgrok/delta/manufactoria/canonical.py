@@ -112,25 +112,25 @@ def is_canonical(program: Program) -> bool:
 
 
 def rewire(program: Program, stream: Stream, probability: float) -> Program:
-    """Send each route of a canonical program elsewhere with some probability; the result is canonical again.
+    """Send each rejecting route of a canonical program to some node with a probability; the result is canonical again.
+
+    Only routes to NONE move: the way to acceptance stays, so a program remains as long as its pattern.
 
     Args:
-        program: canonical. START's own route stays, so that something is left to run.
-        stream: advanced by one value a route, and one more a change.
-        probability: of a route to change, in [0, 1]. The new target is uniform over the other nodes, END and NONE.
+        program: canonical.
+        stream: advanced by one value a rejecting route, and one more a change.
+        probability: of a rejecting route to change, in [0, 1]. The new target is uniform over the nodes between
+            START and END, its own among them.
     """
     inner = [node.name for node in program.nodes if node.kind not in (Kind.START, Kind.END)]
-    targets = [*inner, END_NAME, NONE_TARGET]
 
     def changed(edge: Edge) -> Edge:
-        if not stream.bernoulli(probability):
+        if edge.target != NONE_TARGET or not stream.bernoulli(probability):
             return edge
-        return Edge(edge.condition, stream.choice([t for t in targets if t != edge.target]))
+        return Edge(edge.condition, stream.choice(inner))
 
     nodes = [
-        node
-        if node.kind is Kind.START
-        else Node(node.kind, node.name, tuple(changed(edge) for edge in node.edges))
+        Node(node.kind, node.name, tuple(changed(edge) for edge in node.edges))
         for node in program.nodes
     ]
     return canonicalise(Program(tuple(nodes)))

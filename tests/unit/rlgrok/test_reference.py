@@ -16,7 +16,7 @@ from rlgrok.passk import pass_at_k, pooled_upper
 from rlgrok.policy import Policy, build_tiny_policy, save_policy
 from rlgrok.reference import Reference, get_reference, load_reference, prove, reference_key
 from rlgrok.training.verification import Verifier
-from rlgrok.types import Problem, PromptStyle, Status, TestSource, Verdict
+from rlgrok.types import GrammarRules, Problem, PromptStyle, Status, TestSource, Verdict
 from runtime.errors import InputError, UntrustworthyError
 from runtime.progress import SilentView
 
@@ -80,6 +80,7 @@ class Making:
             "verifier": verifier(),
             "colors": "two",
             "max_new_tokens": 6,
+            "grammar": GrammarRules.NONE,
             "seed": 0,
             "device": "cpu",
             "cache": self.cache,
@@ -135,7 +136,13 @@ def test_what_another_run_has_cached_meanwhile_is_left_alone(
 
 
 def test_the_key_is_of_everything_it_depends_on() -> None:
-    settings: dict[str, Any] = {"colors": "two", "targets": TARGETS, "max_new_tokens": 6, "seed": 0}
+    settings: dict[str, Any] = {
+        "colors": "two",
+        "targets": TARGETS,
+        "max_new_tokens": 6,
+        "grammar": GrammarRules.NONE,
+        "seed": 0,
+    }
     known = reference_key(CONFIG, **settings)
     assert known == reference_key(CONFIG, **settings)
     fewer_tests = (replace(TARGETS[0], tests=TARGETS[0].tests[1:]), *TARGETS[1:])
@@ -147,10 +154,11 @@ def test_the_key_is_of_everything_it_depends_on() -> None:
             {"targets": TARGETS[1:]},
             {"targets": fewer_tests},
             {"colors": "four"},
+            {"grammar": GrammarRules.ACCEPTOR},
         )
     ]
     others.append(reference_key(replace(CONFIG, steps=2), **settings))
-    assert len({known, *others}) == 7
+    assert len({known, *others}) == 8
 
 
 def test_a_base_that_succeeds_is_refused_and_the_next_seed_tried(make: Making) -> None:
@@ -166,7 +174,9 @@ def test_a_base_that_succeeds_is_refused_and_the_next_seed_tried(make: Making) -
 
 
 def test_when_every_base_succeeds_there_is_none(make: Making) -> None:
-    with pytest.raises(UntrustworthyError, match="no reference policy fails on the target; got 2 bases"):
+    with pytest.raises(
+        UntrustworthyError, match="no reference policy fails on the target; got 2 bases"
+    ):
         make(verifier=verifier(lambda problem, text: True))
     assert make.num_trained == 2
     assert not make.cache.exists() or not any(make.cache.iterdir())
@@ -241,6 +251,7 @@ def test_training_teaches_the_corpus(tmp_path: Path) -> None:
         verifier=verifier(),
         colors="two",
         max_new_tokens=16,
+        grammar=GrammarRules.NONE,
         seed=0,
         device="cpu",
         cache=tmp_path,
