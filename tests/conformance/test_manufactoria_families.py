@@ -20,7 +20,11 @@ from runtime.errors import InputError
 SCOPE = SCOPES["manufactoria"]
 RANGES = {
     "two": Ranges(
-        lengths=range(1, 7), counts=range(1, 6), thresholds=range(1, 33), regex_lengths=(1, 2)
+        lengths=range(1, 7),
+        counts=range(1, 6),
+        thresholds=range(1, 33),
+        extremum_operands=(1, 2, 3, 6, 21, 64, 100, 255, 256),
+        regex_lengths=(1, 2),
     ),
     "four": Ranges(lengths=range(1, 5), counts=range(1, 5), regex_parts=1, regex_lengths=(1, 2)),
 }
@@ -28,6 +32,8 @@ LADDER_RANGES = {
     "two": Ranges(lengths=range(1, 5)),
     "four": Ranges(lengths=range(1, 3)),
 }
+RANGES_OF = {"prepend_sequence": Ranges(lengths=range(1, 4))}
+"""Instead of `RANGES`, where that would make more problems than `MOST`."""
 MOST = 340
 """Problems of a family: all where there are no more, else some drawn."""
 EVERY = [(family, colors) for family, record in FAMILIES.items() for colors in record.colors]
@@ -50,10 +56,12 @@ ENDLESS = [
 def problems(
     family: str, colors: str, tests: TestSource = TestSource.DELTA, seed: int = 0
 ) -> tuple[Problem, ...]:
-    ranges = RANGES if tests is TestSource.DELTA else LADDER_RANGES
-    return build(
-        [family], colors, ranges=ranges[colors], max_problems=MOST, tests=tests, seed=seed
-    ).train
+    ranges = LADDER_RANGES[colors] if tests is TestSource.LADDER else ranges_of(family, colors)
+    return build([family], colors, ranges=ranges, max_problems=MOST, tests=tests, seed=seed).train
+
+
+def ranges_of(family: str, colors: str) -> Ranges:
+    return RANGES_OF.get(family, RANGES[colors])
 
 
 def is_flat(problem: Problem) -> bool:
@@ -116,7 +124,7 @@ def test_a_solution_of_one_problem_solves_no_other(family: str, colors: str) -> 
     Not so in every family: with several parts patterns such as (R)+(R)* and (R)*(R)+ ask for the same, and so do > 3
     and >= 4. What keeps those apart is the named data sets' own business.
     """
-    few = RANGES[colors].changed(regex_parts=1)
+    few = ranges_of(family, colors).changed(regex_parts=1)
     some = build([family], colors, ranges=few, max_problems=MOST).train
     some = some[:14] if is_automaton(some[0]) else some[::30]
     for problem in some:
@@ -127,7 +135,12 @@ def test_a_solution_of_one_problem_solves_no_other(family: str, colors: str) -> 
 @pytest.mark.parametrize(("family", "colors"), EVERY)
 def test_ids_are_unique_and_splits_disjoint(family: str, colors: str) -> None:
     data = build(
-        [family], colors, ranges=RANGES[colors], max_problems=MOST, heldout_share=0.3, seed=5
+        [family],
+        colors,
+        ranges=ranges_of(family, colors),
+        max_problems=MOST,
+        heldout_share=0.3,
+        seed=5,
     )
     train, heldout = ({p.id for p in part} for part in (data.train, data.heldout))
     assert len(train) + len(heldout) == len(data.train) + len(data.heldout)

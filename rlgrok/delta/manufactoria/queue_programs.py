@@ -126,28 +126,36 @@ def queue_program(first: Step, rules: Rules) -> Program:
 
 def _merged(nodes: list[Node]) -> Program:
     """One node for each class of nodes that no tape can tell apart (partition refinement)."""
-    classes: dict[str, Hashable] = {node.name: node.kind for node in nodes}
-    count = 0
-    while count != (count := len(set(classes.values()))):
-        look = {
-            node.name: (
-                classes[node.name],
-                frozenset((e.condition, classes.get(e.target)) for e in node.edges),
-            )
-            for node in nodes
-        }
-        numbers = {seen: number for number, seen in enumerate(dict.fromkeys(look.values()))}
-        classes = {name: numbers[seen] for name, seen in look.items()}
-    chosen: dict[Hashable, str] = {}
-    for node in nodes:
-        chosen.setdefault(classes[node.name], node.name)
-    target = {name: chosen[number] for name, number in classes.items()} | {NONE_TARGET: NONE_TARGET}
+    numbers = {node.name: number for number, node in enumerate(nodes)}
+    targets = [[numbers.get(edge.target, -1) for edge in sorted(node.edges)] for node in nodes]
+    # -1 is NONE: a class of its own, the last of the list.
+    looks: list[Hashable] = [
+        (node.kind, tuple(sorted(edge.condition for edge in node.edges))) for node in nodes
+    ]
+    classes, count = _numbered(looks), 0
+    while count != (count := len(set(classes))):
+        classes = _numbered(
+            [
+                (classes[number], *[classes[target] for target in following])
+                for number, following in enumerate(targets)
+            ]
+        )
+    chosen: dict[int, str] = {}
+    for node, number in zip(nodes, classes, strict=False):
+        chosen.setdefault(number, node.name)
+    names = {name: chosen[classes[number]] for name, number in numbers.items()}
+    names[NONE_TARGET] = NONE_TARGET
     return Program(
         tuple(
-            Node(
-                node.kind, node.name, tuple(Edge(e.condition, target[e.target]) for e in node.edges)
-            )
-            for node in nodes
-            if target[node.name] == node.name
+            Node(kind, name, tuple(Edge(c, names[target]) for c, target in edges))
+            for kind, name, edges in nodes
+            if names[name] == name
         )
     )
+
+
+def _numbered(looks: list[Hashable]) -> list[int]:
+    """Equal numbers for equal looks, and one number more at the end for NONE."""
+    known: dict[Hashable, int] = {}
+    numbers = [known.setdefault(look, len(known)) for look in looks]
+    return [*numbers, len(known)]

@@ -12,6 +12,9 @@ from rlgrok.delta.manufactoria.families import (
     ends_with,
     exact_sequence,
     numerical_comparison,
+    numerical_max_min,
+    numerical_operations,
+    prepend_sequence,
     regex_pattern,
     regex_same_num,
     starts_with,
@@ -33,6 +36,7 @@ FAMILIES: Mapping[str, Family] = {
     module.FAMILY.name: module.FAMILY
     for module in (
         append_sequence,
+        prepend_sequence,
         exact_sequence,
         starts_with,
         ends_with,
@@ -40,6 +44,8 @@ FAMILIES: Mapping[str, Family] = {
         contains_ordered,
         contains_count,
         numerical_comparison,
+        numerical_max_min,
+        numerical_operations,
         regex_pattern,
         regex_same_num,
     )
