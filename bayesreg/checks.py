@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax, random
 
-from bayesreg.gibbs import sampler
+from bayesreg.gibbs import rowwise, sampler
+from bayesreg.gibbs.rowwise import RowProblem, RowState
 from bayesreg.gibbs.state import (
     Array,
     Layout,
@@ -66,6 +67,8 @@ class Design(NamedTuple):
 
 Alternation = tuple[State, Array, Array, Array, Array]
 """Chain, its Psi, the targets that it saw, and both at the start."""
+RowAlternation = tuple[RowState, Array, Array, Array]
+"""Chain with its Psi, the targets that it saw, and both at the start."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,15 @@ def with_defect(problem: Problem, defect: str | None) -> Problem:
 def simulate_targets(
     key: Array, p: Parameters, design: Design, layout: Layout
 ) -> tuple[Array, Array]:
-    """Psi and Y given the parameters, in the original rows, straight from eq. 1: (P, S) and (N, K)."""
+    """Psi and Y given the parameters, in the original rows: (P, S) and (N, K)."""
+    psi, y, _ = simulate_rows(key, p, design, layout)
+    return psi, y
+
+
+def simulate_rows(
+    key: Array, p: Parameters, design: Design, layout: Layout
+) -> tuple[Array, Array, Array]:
+    """Psi, Y and [Omega, H] given the parameters, straight from eq. 1: (P, S), (N, K) and (N, S + R)."""
     kappa, omega_variance = latent_variances(design.problem, layout, p.log_snr)
     n, k = design.x.shape[0], layout.num_targets
     shapes = {
@@ -166,13 +177,15 @@ def simulate_targets(
     total = sum(math.prod(shape) for shape in shapes.values())
     normals = cut(random.normal(key, (total,)), shapes)
     psi = jnp.sqrt(kappa) * normals["psi"] @ p.signal_factor.T
-    eta = design.x @ psi + jnp.sqrt(omega_variance) * normals["omega"]
+    omega = jnp.sqrt(omega_variance) * normals["omega"]
+    eta = design.x @ psi + omega
     y = (
         eta @ p.loadings
         + design.z @ p.confounder_coef
         + normals["noise_factors"] @ p.noise_loadings
     )
-    return psi, y + normals["noise"] * jnp.sqrt(p.noise_variance)[None, :]
+    y = y + normals["noise"] * jnp.sqrt(p.noise_variance)[None, :]
+    return psi, y, jnp.concatenate([omega, normals["noise_factors"]], axis=1)
 
 
 def rotate_targets(y: Array, design: Design, layout: Layout) -> Array:
@@ -279,6 +292,100 @@ def _joint_replicates(
         )
 
     return jax.vmap(replicate)(keys)
+
+
+@partial(jax.jit, static_argnames=("layout", "num_sweeps", "order"))
+def _row_replicates(
+    keys: Array,
+    design: Design,
+    problem: RowProblem,
+    layout: Layout,
+    num_sweeps: int,
+    order: tuple[str, ...],
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """As `_joint_replicates` for the row-by-row sampler; two sweeps an alternation, so that imputed cells are used."""
+    n, k = problem.y.shape
+
+    def compare(p: Parameters, psi: Array, y: Array) -> dict[str, Array]:
+        cells = y[problem.missing_rows, problem.missing_columns]
+        found = quantities(p, psi, y, design, layout)
+        if cells.shape[0]:
+            found["missing cells"] = jnp.arcsinh(jnp.sum(cells))
+            found["missing cells squared"] = jnp.log(jnp.sum(cells * cells))
+        return found
+
+    def replicate(key: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+        prior_key, chain_key = random.split(key)
+        p = draw_prior(prior_key, design.problem, layout)
+        blank_psi, blank_y = jnp.zeros((design.x.shape[1], layout.rank)), jnp.zeros((n, k))
+
+        def alternate(index: Array, carry: RowAlternation) -> RowAlternation:
+            state, _, first_psi, first_y = carry
+            key, data_key = random.split(state.key)
+            psi, y, factors = simulate_rows(data_key, state.parameters, design, layout)
+            observed = problem._replace(y=y)
+            imputed = y[problem.missing_rows, problem.missing_columns]
+            state = state._replace(key=key, psi=psi, factors=factors, imputed=imputed)
+            state = lax.fori_loop(
+                0, 2, lambda _, s: rowwise.sweep(s, observed, layout, order), state
+            )
+            first = index == 0
+            first_psi, first_y = jnp.where(first, psi, first_psi), jnp.where(first, y, first_y)
+            return state, y, first_psi, first_y
+
+        factors = jnp.zeros((n, layout.rank + layout.noise_rank))
+        imputed = jnp.zeros(problem.missing_rows.shape)
+        state = RowState(chain_key, p, blank_psi, factors, imputed, jnp.zeros(k))
+        carry = (state, blank_y, blank_psi, blank_y)
+        state, y, first_psi, first_y = lax.fori_loop(0, num_sweeps, alternate, carry)
+        y = rowwise.completed(problem._replace(y=y), state.imputed)
+        return compare(p, first_psi, first_y), compare(state.parameters, state.psi, y)
+
+    return jax.vmap(replicate)(keys)
+
+
+def row_joint_distribution_test(
+    settings: ModelSettings,
+    sizes: CheckSizes | None = None,
+    *,
+    seed: int,
+    num_missing: int,
+    num_replicates: int = 4000,
+    num_sweeps: int = 15,
+    wrong_order: bool = False,
+) -> JointTest:
+    """The joint-distribution test of the row-by-row sampler, with missing target cells and without an intercept.
+
+    Args:
+        settings: the model.
+        sizes: of the tiny data set.
+        seed: root of all randomness.
+        num_missing: missing cells, spread over the table.
+        num_replicates: independent chains.
+        num_sweeps: alternations of each, of two sweeps.
+        wrong_order: use the order of `rowwise.WRONG_ORDER`, to see the test fail.
+
+    Raises:
+        ConfigError: sizes that cannot be used.
+    """
+    sizes = sizes or default_sizes(settings)
+    design, layout = make_design(settings, sizes, seed)
+    n, k = sizes.num_rows, sizes.num_targets
+    layout = layout._replace(num_rows=n, has_remainder=False)
+    left, singular, right = np.linalg.svd(np.asarray(design.x), full_matrices=False)
+    rng = np.random.default_rng(Stream(seed, "check", "missing").seed)
+    cells = np.sort(rng.choice(n * k, size=num_missing, replace=False))
+    problem = RowProblem(
+        x=design.x, z=design.z, y=jnp.zeros((n, k)),
+        missing_rows=jnp.asarray(cells // k), missing_columns=jnp.asarray(cells % k),
+        left=jnp.asarray(left), singular=jnp.asarray(singular), rotation=jnp.asarray(right.T),
+        covariate_variance=design.problem.covariate_variance, intercept=jnp.asarray(False),
+        groups=design.problem.groups, hyper=design.problem.hyper,
+    )  # fmt: skip
+    keys = random.split(random.key(Stream(seed, "check", "row joint").seed32), num_replicates)
+    order = rowwise.WRONG_ORDER if wrong_order else rowwise.ORDER
+    before, after = _row_replicates(keys, design, problem, layout, num_sweeps, order)
+    return compare_quantities(before, after, num_sweeps)
 
 
 def joint_distribution_test(

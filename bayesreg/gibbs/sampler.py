@@ -1,8 +1,8 @@
 """One sweep of the rotated sampler and a run of many: jit, scan over sweeps, vmap over chains.
 
 The sweep's order is part of its validity (docs/methods/bayes.md, section 8): the ratio, the signal covariance, eta and
-H are drawn in this order with the later ones integrated out, so none may be moved behind the loadings. Psi is not in the
-chain at all; `complete` draws it for the sweeps that are kept.
+H are drawn in this order with the later ones integrated out, so none may be moved behind the loadings. Psi is not in
+the chain at all; `complete` draws it for the sweeps that are kept.
 """
 
 from __future__ import annotations
