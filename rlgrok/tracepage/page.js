@@ -49,6 +49,7 @@
     const edge = step > 0 && run.steps[step - 1].edge && $(run.steps[step - 1].edge);
     if (edge) {
       edge.classList.add("now");
+      if (!node) edge.classList.add("rejected"); // it leads nowhere
       edge.parentNode.insertBefore(edge, edge.parentNode.querySelector(".chips, .node")); // above other lines
     }
     if (node) {
