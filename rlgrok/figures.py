@@ -86,6 +86,58 @@ def training_curve(
     return output.getvalue()
 
 
+def seed_curves(runs: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
+    """Held-out accuracy of one recipe over many seeds, and where each switched and climbed.
+
+    Above, a thin line a seed and their mean; below, a row a seed in the order of the climbs: the switch to the binary
+    reward as an open square, the transition as a dot. A seed without a transition has no dot.
+
+    Args:
+        runs: `seed`, `steps`, `accuracy` (as long as `steps`), `switch` and `transition` (a step or None) of each.
+        title: first line of the figure.
+    """
+    last = max(max(run["steps"]) for run in runs)
+    grid = np.arange(last + 1)
+    # A run that stopped because it was solved stays where it was.
+    curves = np.array([np.interp(grid, run["steps"], run["accuracy"]) for run in runs])
+    ordered = sorted(
+        runs, key=lambda run: (run["transition"] is None, run["transition"] or 0.0, run["seed"])
+    )
+    with _figure(9.0, 3.6 + 0.19 * len(runs)) as (figure, output):
+        upper, lower = figure.subplots(
+            2, 1, sharex=True, gridspec_kw={"height_ratios": [3.0, 0.19 * len(runs)]}
+        )
+        for curve in curves:
+            upper.plot(grid, curve, color=BLUE, alpha=0.35, linewidth=1.1)
+        upper.plot(grid, curves.mean(0), color=INK, linewidth=2.4, label="mean")
+        upper.plot([], [], color=BLUE, alpha=0.5, linewidth=1.1, label="one seed")
+        _share_axis(upper)
+        upper.set_ylabel("held-out accuracy")
+        upper.legend(loc="lower right")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
+        for row, run in enumerate(ordered):
+            if run["switch"] is not None:
+                lower.plot(
+                    run["switch"],
+                    row,
+                    marker="s",
+                    markersize=5,
+                    color=ORANGE,
+                    markerfacecolor="white",
+                )
+            if run["transition"] is not None:
+                lower.plot(run["transition"], row, marker="o", markersize=5.5, color=GREEN)
+        lower.plot([], [], "o", color=GREEN, label="transition")
+        lower.plot([], [], "s", color=ORANGE, markerfacecolor="white", label="switch to binary")
+        lower.set_yticks(range(len(ordered)), [str(run["seed"]) for run in ordered], fontsize=8)
+        lower.set_ylim(len(ordered) - 0.4, -0.6)
+        lower.set_ylabel("seed")
+        lower.set_xlim(0, last)
+        lower.set_xlabel("optimiser step")
+        lower.legend(loc="lower right")
+    return output.getvalue()
+
+
 PANELS = (
     ("groups without variance: no gradient comes from them", {"zero_variance_share": ("", RED)}),
     (
