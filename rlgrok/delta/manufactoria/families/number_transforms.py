@@ -15,7 +15,7 @@ CANONICAL = (
 )
 """The sentence about output that the reference leaves out for some operations (G9)."""
 _LONGEST_RUNS = 16
-_LONG_LITERALS = (*LITERALS, "BRBBRBBR", "RBBRRBBR")  # the last two are 218 and 102
+_LONG_LITERALS = (*LITERALS, "BRBBRBBR", "RBBRRBBR")  # 182 and 102; the strings are what counts
 
 
 def inputs_of(values: Iterable[int]) -> list[str]:

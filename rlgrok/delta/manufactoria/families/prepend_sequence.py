@@ -36,10 +36,10 @@ def mutations(alphabet: str, tier: Mutations, *, repeated: bool = False) -> list
         repeated: list the second tier as the reference does, with the targets of one symbol twice and with colours
             replaced by themselves: 19 changes for two colours instead of 13.
     """
-    if tier is Mutations.NONE:
+    if tier == Mutations.NONE:
         return [{}]
     words = ["".join(word) for length in (1, _PATTERN_LENGTH) for word in _words(alphabet, length)]
-    if tier is Mutations.PATTERNS:
+    if tier == Mutations.PATTERNS:
         sources = ["".join(word) for word in _words(alphabet, _PATTERN_LENGTH)]
         return [_replacing(a, b) for a in sources for b in ["", *words] if b != a]
     removing = [_replacing("B", ""), _replacing("R", ""), {"mutation": SWAP}]
@@ -59,6 +59,8 @@ def nth(alphabet: str, ranges: Ranges, index: int) -> Parameters:
     Raises:
         IndexError: index is outside [0, capacity).
     """
+    if not 0 <= index < capacity(alphabet, ranges):
+        raise IndexError(f"no change and sequence number {index} of {capacity(alphabet, ranges)}")
     tier = _tier(alphabet, ranges)
     which, change = divmod(index, len(tier))
     return {"sequence": sequences.nth_word(alphabet, ranges.lengths, which), **tier[change]}
@@ -153,7 +155,7 @@ def _replacement(source: str, target: str) -> Rules:
 
 
 def _tier(alphabet: str, ranges: Ranges) -> list[Parameters]:
-    return mutations(alphabet, Mutations(ranges.mutations), repeated=ranges.repeated_mutations)
+    return mutations(alphabet, ranges.mutations, repeated=ranges.repeated_mutations)
 
 
 def _words(alphabet: str, length: int) -> Iterator[tuple[str, ...]]:
