@@ -178,7 +178,8 @@ class Session:
 
     def _warn(self, step: int, values: Mapping[str, Any]) -> None:
         """Say once what a researcher could still act on."""
-        for name, text in step_warnings(values).items():
+        share_done = step / self.limits.max_steps
+        for name, text in step_warnings(values, share_done).items():
             if name not in self._warned:
                 self._warned.add(name)
                 self.run.event("warning", step=step, name=name, message=text)
@@ -191,8 +192,17 @@ FROZEN_ENTROPY = 0.02
 """Nats a decisive token. Below, the second-best edge of a program is drawn about once in three hundred times."""
 
 
-def step_warnings(values: Mapping[str, Any]) -> dict[str, str]:
-    """Warnings that a step's numbers call for, by name."""
+FAR_GATE_SHARE = 0.5
+"""From this share of the steps on, a gate that is still more than half its height away is worth a warning."""
+
+
+def step_warnings(values: Mapping[str, Any], share_done: float) -> dict[str, str]:
+    """Warnings that a step's numbers call for, by name.
+
+    Args:
+        values: the step's metrics.
+        share_done: of the run's steps, this one included, in [0, 1].
+    """
     found = {}
     share = values["zero_variance_share"]
     is_unsolved = values["full_pass"] < 0.5
@@ -210,6 +220,12 @@ def step_warnings(values: Mapping[str, Any]) -> dict[str, str]:
     if values["truncated_share"] > 0.5:
         found["truncated"] = (
             f"{values['truncated_share']:.0%} of completions hit policy.max_new_tokens and earn nothing"
+        )
+    distance = values["gate_distance"]
+    if share_done >= FAR_GATE_SHARE and distance > values["running_full_pass"]:
+        found["gate_far"] = (
+            f"{share_done:.0%} of the steps are over and the gate to the binary reward is {distance:.2f} away; "
+            "it may stay shut: try a larger entropy.cap, another seed or more steps"
         )
     failures = values["verifier_failures"]
     if failures:

@@ -37,6 +37,8 @@ SCHEDULE = ScheduleConfig(
     fallback_step=None,
 )
 
+DENSE = {"phase": "dense", "gate_distance": 0.0, "running_full_pass": 0.0}
+
 
 class Step:
     """Runs steps of two completions a prompt whose texts are given."""
@@ -144,12 +146,12 @@ def test_where_the_verifier_failed_nothing_is_paid_or_counted_and_a_warning_says
     assert metrics["verifier_failures"] == 3.0
     assert metrics["reward"] == metrics["dense_reward"] == metrics["full_pass"] == 1.0
     assert metrics["zero_variance_share"] == 1.0
-    warnings = step_warnings({"phase": "dense", **metrics})
+    warnings = step_warnings({**DENSE, **metrics}, 0.1)
     assert warnings["verifier_failed"].startswith("the verifier failed on 3 completions")
     clean = make_step(["R.", "B."])
     clean(["toy:R"], 1)
     metrics = step_metrics(clean.record, balanced=False)
-    assert "verifier_failed" not in step_warnings({"phase": "dense", **metrics})
+    assert "verifier_failed" not in step_warnings({**DENSE, **metrics}, 0.1)
 
 
 def test_where_the_trainer_draws_no_time_of_drawing_is_claimed(make_step) -> None:

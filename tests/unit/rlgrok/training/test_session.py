@@ -266,6 +266,8 @@ GOOD = {
     "truncated_share": 0.1,
     "verifier_failures": 0.0,
     "phase": "dense",
+    "gate_distance": 0.7,
+    "running_full_pass": 0.1,
 }
 
 
@@ -285,4 +287,19 @@ GOOD = {
     ],
 )
 def test_what_a_researcher_is_warned_of(changes: dict[str, Any], names: set[str]) -> None:
-    assert set(step_warnings(GOOD | changes)) == names
+    assert set(step_warnings(GOOD | changes, 0.49)) == names
+
+
+@pytest.mark.parametrize(
+    ("share_done", "distance", "names"),
+    [
+        (0.49, 0.7, set()),
+        (0.5, 0.7, {"gate_far"}),  # .1 of .8 reached
+        (0.5, 0.09, set()),
+        (1.0, 0.0, set()),  # open, or no gate at all
+    ],
+)
+def test_a_gate_that_is_far_at_half_time(
+    share_done: float, distance: float, names: set[str]
+) -> None:
+    assert set(step_warnings(GOOD | {"gate_distance": distance}, share_done)) == names
