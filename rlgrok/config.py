@@ -132,9 +132,9 @@ class ReferenceConfig:
     learning_rate: float = setting(above=0, high=1)
     """Reached after a short warm-up, then falling linearly to 0."""
     rewired_share: float = setting(low=0, high=0.9)
-    """Share of the accepting families' programs that get rewired edges, under the name of a family not taught."""
+    """Share of the accepting families' programs that get rewired routes, under the name of a family not taught."""
     rewire_probability: float = setting(low=0, high=1)
-    """Chance that an edge of such a program is rewired."""
+    """Chance that a rejecting route of such a program leads to a node instead."""
     canonical: bool = MANDATORY  # type: ignore[assignment]
     """Teach only canonical programs: breadth-first node names, one R and one B edge a puller, no optional edge."""
     proof_draws: int = setting(low=1)

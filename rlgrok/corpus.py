@@ -1,9 +1,10 @@
 """The supervised corpus of the tiny reference policy: what it may have seen, and proof of what it has not.
 
 Two kinds of examples: right solutions of the *basic* families under their own prompts, and the same programs with
-some edges sent elsewhere, under the name of a family that is not taught. The second kind shows the policy that edges
-may lead anywhere (self-loops, back edges), and that under those names anything goes: so its first draws on a target
-differ from each other, without which no reward can tell them apart. It never shows a solution of a target: a program
+some rejecting routes sent to a node, under the name of a family that is not taught. The second kind shows the policy
+that routes may lead anywhere (self-loops, back edges) and what those names have in common, that the pattern is read to
+its end: so its first draws on a target differ from each other, without which no reward can tell them apart, and
+have as many states as the pattern has symbols, without which they get stuck short of it (docs/log.md). It never shows a solution of a target: a program
 that behaves like one on every short tape is dropped, and counted. Pure, from named streams.
 """
 
@@ -66,7 +67,7 @@ def build_corpus(
         colors: `two` or `four`.
         size: examples to draw, repeats included.
         rewired_share: share of rewired programs.
-        rewire_probability: of an edge of such a program to be sent elsewhere.
+        rewire_probability: of a rejecting route of such a program to be sent to a node.
         canonical: False spells every program with the freedom that a verifier cannot see (see `loosen`).
         targets: problems of which no solution may be in the corpus.
         stream: consumed.
