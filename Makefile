@@ -19,7 +19,7 @@ STAMP := $(VENV)/.setup-complete
 CHOICES := $(VENV)/.setup-choices
 CHOSEN := $(PYTHON) | $(TORCH_SPEC) | $(TORCH_INDEX) | $(EXTRAS)
 
-.PHONY: help setup demo test test-slow lint format golden bench clean FORCE
+.PHONY: help setup demo test test-slow lint format golden bench grokking clean FORCE
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ golden: setup ## Rewrite the golden files; look at the diff and say why in the c
 
 bench: setup ## Throughput and start-up: each prints a table and writes benchmarks/results/
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+grokking: setup ## The README's table and figure: what is missing of some hundred trainings, hours on two cores
+	$(BIN)/python benchmarks/grokking.py --readme README.md
 
 clean: ## Remove caches and builds; runs and .venv stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,8 +1,8 @@
 """Does the default climb on every seed, and what does each ingredient do? The README's table and figure.
 
-    python benchmarks/bench_grokking.py                     # everything that is not in the results yet
-    python benchmarks/bench_grokking.py --arms staged --seeds 7 8 --out /tmp/mine.json --figure /tmp/mine.png
-    python benchmarks/bench_grokking.py --table             # only print, draw and write the README's table again
+    python benchmarks/grokking.py                     # everything that is not in the results yet
+    python benchmarks/grokking.py --arms staged --seeds 7 8 --out /tmp/mine.json --figure /tmp/mine.png
+    python benchmarks/grokking.py --table             # only print, draw and write the README's table again
 
 Each run is `toolkit rl train` in a process of its own with one override an arm; seeds, base policy and split vary
 together. The results file is also the ledger: a run that is in it is not repeated, and a broken command goes on where
@@ -46,7 +46,7 @@ ARMS: Mapping[str, tuple[str, tuple[str, ...], Sequence[int]]] = {
     "small_groups": ("groups of 16", ("training.group_size=16",), FEW),
 }
 """Name to label, overrides and seeds."""
-START, END = "<!-- grokking table: benchmarks/bench_grokking.py -->", "<!-- end of the table -->"
+START, END = "<!-- grokking table: benchmarks/grokking.py -->", "<!-- end of the table -->"
 
 
 def main() -> None:
