@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.scipy.special import gammaln
 
 from bayesreg.gibbs.latents import Spectrum, collapsed_log_likelihood, spectrum
@@ -117,13 +118,19 @@ def draw_signal_factor(
     current = density(factor)
     # 2.4 / sqrt(dimension) of the prior's spread is the usual scale; the shorter steps serve sharper posteriors
     spread = 2.4 / jnp.sqrt(0.5 * layout.rank * (layout.rank + 1.0)) / jnp.sqrt(1.0 + dof)
-    for index, scale in enumerate(FACTOR_STEPS):
-        new = _move(normals[index], factor, scale * spread)
+
+    def step(
+        carry: tuple[Array, Array], drawn: tuple[Array, Array, Array]
+    ) -> tuple[tuple[Array, Array], None]:
+        factor, current = carry
+        normal, uniform, scale = drawn
+        new = _move(normal, factor, scale * spread)
         new_density = density(new)
-        accept = jnp.log(uniforms[index]) < new_density - current
-        factor = jnp.where(accept, new, factor)
-        current = jnp.where(accept, new_density, current)
-    return factor
+        accept = jnp.log(uniform) < new_density - current
+        return (jnp.where(accept, new, factor), jnp.where(accept, new_density, current)), None
+
+    steps = (normals, uniforms, jnp.asarray(FACTOR_STEPS))
+    return lax.scan(step, (factor, current), steps)[0][0]
 
 
 def signal_dof_log_weights(factor: Array, support: Array) -> Array:
