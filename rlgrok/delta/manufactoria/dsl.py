@@ -90,6 +90,47 @@ class ParseError(Exception):
         super().__init__(detail if line is None else f"Line {line}: {detail}")
 
 
+_DETAILS: Mapping[ParseCategory, str] = {
+    ParseCategory.EMPTY_PROGRAM: "empty program",
+    ParseCategory.INVALID_DECLARATION: "invalid node declaration: {row!r}",
+    ParseCategory.END_COLON: "END takes no colon",
+    ParseCategory.MISSING_COLON: "{kind} needs a colon after its id",
+    ParseCategory.DUPLICATE_ID: "duplicate node id {name!r}",
+    ParseCategory.START_NAME: "the START node must be named start",
+    ParseCategory.END_NAME: "the END node must be named end",
+    ParseCategory.INVALID_PULLER_ROUTE: "invalid puller route: {row!r}",
+    ParseCategory.INVALID_NEXT_ROUTE: "invalid NEXT route: {row!r}",
+    ParseCategory.END_ROUTE: "END cannot have routes",
+    ParseCategory.EXACTLY_ONE_NEXT: "{kind} {name!r} needs exactly one NEXT, has {count}",
+    ParseCategory.INVALID_CONDITION: "invalid condition [{condition}] for {kind} {name!r}",
+    ParseCategory.NO_START: "the program has no START node",
+    ParseCategory.NO_END: "the program has no END node",
+    ParseCategory.UNDEFINED_NODE: "undefined node {target!r} is a target of {name!r}",
+}
+"""The message of each category; what is in braces is quoted from the text, cut when it is very long."""
+
+
+def parse_error(
+    category: ParseCategory, line: int | None = None, **quoted: str | int
+) -> ParseError:
+    """The error of a category with its words.
+
+    Args:
+        category: what kind of error.
+        line: as in `ParseError`.
+        quoted: what the category's message names.
+    """
+    shown = {
+        key: shorten(value) if isinstance(value, str) else value for key, value in quoted.items()
+    }
+    return ParseError(category, line, _DETAILS[category].format(**shown))
+
+
+def shorten(text: str) -> str:
+    """A piece of a text as messages quote it."""
+    return text if len(text) <= _MAX_REMEMBERED_LINE else text[:_MAX_REMEMBERED_LINE] + "..."
+
+
 class Edge(NamedTuple):
     """One route: under `condition` (a colour, `EMPTY` or `NEXT`) go to the node named `target`."""
 
@@ -155,7 +196,7 @@ def parse(text: str) -> Program:
     """
     lines = _significant_lines(text)
     if not lines:
-        raise ParseError(ParseCategory.EMPTY_PROGRAM, None, "empty program")
+        raise parse_error(ParseCategory.EMPTY_PROGRAM)
     nodes: list[Node] = []
     declared_at: dict[str, int] = {}
     position = 0
@@ -223,7 +264,7 @@ def _read_line(row: str) -> _Line:
     return _Line(
         is_code=first not in ("", "#"),
         is_route=row.startswith(("    ", "\t")),
-        shown=line if len(line) <= _MAX_REMEMBERED_LINE else line[:_MAX_REMEMBERED_LINE] + "...",
+        shown=shorten(line),
         declaration=declaration and (Kind(declaration[1]), declaration[2], bool(declaration[3])),
         puller_route=puller_route and Edge(puller_route[1], puller_route[2]),
         next_route=next_route and Edge(NEXT, next_route[1]),
@@ -238,34 +279,31 @@ def _check_declaration(
 ) -> tuple[Kind, str]:
     """Checks 1 to 8 of section 1.5, in that order."""
     if line.declaration is None:
-        detail = f"invalid node declaration: {line.shown!r}"
-        raise ParseError(ParseCategory.INVALID_DECLARATION, number, detail)
+        raise parse_error(ParseCategory.INVALID_DECLARATION, number, row=line.shown)
     kind, name, has_colon = line.declaration
     if kind is Kind.END and has_colon:
-        raise ParseError(ParseCategory.END_COLON, number, "END takes no colon")
+        raise parse_error(ParseCategory.END_COLON, number)
     if kind is not Kind.END and not has_colon:
-        raise ParseError(ParseCategory.MISSING_COLON, number, f"{kind} needs a colon after its id")
+        raise parse_error(ParseCategory.MISSING_COLON, number, kind=kind)
     if name in declared_at:
-        raise ParseError(ParseCategory.DUPLICATE_ID, number, f"duplicate node id {name!r}")
+        raise parse_error(ParseCategory.DUPLICATE_ID, number, name=name)
     if kind is Kind.START and name != START_NAME:
-        raise ParseError(ParseCategory.START_NAME, number, "the START node must be named start")
+        raise parse_error(ParseCategory.START_NAME, number)
     if kind is Kind.END and name != END_NAME:
-        raise ParseError(ParseCategory.END_NAME, number, "the END node must be named end")
+        raise parse_error(ParseCategory.END_NAME, number)
     return kind, name
 
 
 def _check_route(kind: Kind, number: int, line: _Line) -> Edge:
     """Check 9: the shape of one route line."""
     if kind is Kind.END:
-        raise ParseError(ParseCategory.END_ROUTE, number, "END cannot have routes")
+        raise parse_error(ParseCategory.END_ROUTE, number)
     if kind in PULLER_COLORS:
         if line.puller_route is None:
-            detail = f"invalid puller route: {line.shown!r}"
-            raise ParseError(ParseCategory.INVALID_PULLER_ROUTE, number, detail)
+            raise parse_error(ParseCategory.INVALID_PULLER_ROUTE, number, row=line.shown)
         return line.puller_route
     if line.next_route is None:
-        detail = f"invalid NEXT route: {line.shown!r}"
-        raise ParseError(ParseCategory.INVALID_NEXT_ROUTE, number, detail)
+        raise parse_error(ParseCategory.INVALID_NEXT_ROUTE, number, row=line.shown)
     return line.next_route
 
 
@@ -274,30 +312,26 @@ def _check_edges(kind: Kind, name: str, number: int, edges: list[Edge]) -> None:
     colors = PULLER_COLORS.get(kind)
     if colors is None:
         if kind is not Kind.END and len(edges) != 1:
-            raise ParseError(
-                ParseCategory.EXACTLY_ONE_NEXT,
-                number,
-                f"{kind} {name!r} needs exactly one NEXT, has {len(edges)}",
+            raise parse_error(
+                ParseCategory.EXACTLY_ONE_NEXT, number, kind=kind, name=name, count=len(edges)
             )
         return
     for condition, _ in edges:
         if condition != EMPTY and condition not in colors:
-            detail = f"invalid condition [{condition}] for {kind} {name!r}"
-            raise ParseError(ParseCategory.INVALID_CONDITION, number, detail)
+            raise parse_error(
+                ParseCategory.INVALID_CONDITION, number, condition=condition, kind=kind, name=name
+            )
 
 
 def _check_whole(nodes: list[Node], declared_at: Mapping[str, int]) -> None:
     """The checks of section 1.6, after all nodes are read."""
     kinds = {node.kind for node in nodes}
     if Kind.START not in kinds:
-        raise ParseError(ParseCategory.NO_START, None, "the program has no START node")
+        raise parse_error(ParseCategory.NO_START)
     if Kind.END not in kinds:
-        raise ParseError(ParseCategory.NO_END, None, "the program has no END node")
+        raise parse_error(ParseCategory.NO_END)
     for node in nodes:
         for _, target in node.edges:
             if target not in declared_at and target not in (NONE_TARGET, END_TARGET):
-                raise ParseError(
-                    ParseCategory.UNDEFINED_NODE,
-                    declared_at[node.name],
-                    f"undefined node {target!r} is a target of {node.name!r}",
-                )
+                line = declared_at[node.name]
+                raise parse_error(ParseCategory.UNDEFINED_NODE, line, target=target, name=node.name)

@@ -22,7 +22,7 @@ from rlgrok.delta.manufactoria.machine import run
 from rlgrok.delta.manufactoria.tables import Tables
 from rlgrok.types import Problem, Status, TestCase, Verdict
 
-_REGEX_MARKS = frozenset(".+*?|()")
+PATTERN_MARKS = frozenset(".+*?|()")
 """Any of these in an expected output makes it a regular expression; brackets, braces and anchors do not (P9)."""
 _SHOWN_TAPE = 40
 _MAX_REMEMBERED_TEXT = (
@@ -127,7 +127,7 @@ def is_passed(test: TestCase, final_tape: str | None) -> bool:
 
 def output_matches(expected: str, tape: str) -> bool:
     """Whether a tape is the expected one, or matches it in full where it is a regular expression."""
-    if _REGEX_MARKS.isdisjoint(expected):
+    if PATTERN_MARKS.isdisjoint(expected):
         return tape == expected
     try:
         return re.fullmatch(expected, tape) is not None
