@@ -197,3 +197,36 @@ def test_wide_enough_for_a_readme() -> None:
     width = int.from_bytes(png[16:20], "big")
     assert width == 9 * figures.DPI
     assert np.isclose(width, 1440)
+
+
+def seed(number: int, *, climbs_at: int | None, switch: int | None) -> dict:
+    last = 40 if climbs_at is None else climbs_at + 10
+    steps = list(range(0, last + 1, 10))
+    return {
+        "seed": number,
+        "steps": steps,
+        "accuracy": [float(climbs_at is not None and step >= climbs_at) for step in steps],
+        "switch": switch,
+        "transition": climbs_at,
+    }
+
+
+def test_many_seeds_in_the_order_of_their_climbs(drawn) -> None:
+    runs = [
+        seed(7, climbs_at=None, switch=None),
+        seed(8, climbs_at=20, switch=26),
+        seed(9, climbs_at=10, switch=None),
+    ]
+    assert figures.seed_curves(runs, title="t").startswith(PNG)
+    upper, lower = drawn[0].axes
+    assert [label.get_text() for label in lower.get_yticklabels()] == ["9", "8", "7"]
+    marks = {
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0]), line.get_marker())
+        for line in lower.lines
+        if len(line.get_xdata())
+    }
+    assert marks == {(10.0, 0.0, "o"), (20.0, 1.0, "o"), (26.0, 1.0, "s")}
+    mean = line_named(drawn[0], "mean")
+    # A run that ended because it was solved counts as solved from then on: 2 of 3 seeds at step 40.
+    assert mean.get_xdata()[-1] == 40 and mean.get_ydata()[-1] == pytest.approx(2 / 3)
+    assert mean.get_ydata()[0] == 0.0
