@@ -218,7 +218,7 @@ def test_many_seeds_in_the_order_of_their_climbs(drawn) -> None:
         seed(9, climbs_at=10, switch=None),
     ]
     assert figures.seed_curves(runs, title="t").startswith(PNG)
-    upper, lower = drawn[0].axes
+    lower = drawn[0].axes[1]
     assert [label.get_text() for label in lower.get_yticklabels()] == ["9", "8", "7"]
     marks = {
         (float(line.get_xdata()[0]), float(line.get_ydata()[0]), line.get_marker())
