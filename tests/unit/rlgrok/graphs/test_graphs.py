@@ -9,7 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlgrok.delta.manufactoria.dsl import parse
-from rlgrok.graphs import Line, assign_lanes, flow_order, node_lines, program_svg
+from rlgrok.graphs import (
+    MAX_ROW,
+    Line,
+    assign_lanes,
+    edge_ids,
+    flow_order,
+    node_id,
+    node_lines,
+    program_svg,
+)
+from rlgrok.graphs.columns import draw_columns
+from rlgrok.graphs.lines import program_lines
+from rlgrok.graphs.row import draw_row
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -126,21 +138,78 @@ def programs(draw) -> str:
     return "\n".join([*rows, "END end"])
 
 
-@settings(max_examples=200, deadline=None)
+def picture(text: str, draw) -> ElementTree.Element:
+    program = parse(text)
+    drawing = draw(program, *program_lines(program), with_ids=True)
+    size = f'width="{drawing.width}" height="{drawing.height}"'
+    return ElementTree.fromstring(
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{drawing.parts()}</svg>'
+    )
+
+
+@settings(max_examples=150, deadline=None)
 @given(programs())
-def test_any_program_gives_a_sound_picture(text: str) -> None:
+def test_any_program_gives_a_sound_picture_in_both_layouts(text: str) -> None:
     lines = lines_of(text)
     lanes = assign_lanes(lines)
     for one, other in combinations(lanes, 2):
         if one.side == other.side and lanes[one] == lanes[other]:
             assert one.columns[1] <= other.columns[0] or other.columns[1] <= one.columns[0]
-    root = ElementTree.fromstring(program_svg(parse(text)))
-    width, height = float(root.get("width")), float(root.get("height"))
-    for element in root.iter(f"{SVG}rect"):
-        x, y = float(element.get("x")), float(element.get("y"))
-        assert x >= 0
-        assert y >= 0
-        assert x + float(element.get("width")) <= width
-        assert y + float(element.get("height")) <= height
-    for element in root.iter(f"{SVG}path"):
-        assert "nan" not in element.get("d")
+    program = parse(text)
+    for draw in (draw_row, draw_columns):
+        root = picture(text, draw)
+        width, height = float(root.get("width")), float(root.get("height"))
+        for element in root.iter(f"{SVG}rect"):
+            x, y = float(element.get("x")), float(element.get("y"))
+            assert x >= 0
+            assert y >= 0
+            assert x + float(element.get("width")) <= width
+            assert y + float(element.get("height")) <= height
+        for element in root.iter(f"{SVG}path"):
+            assert "nan" not in element.get("d")
+        ids = [element.get("id") for element in root.iter() if element.get("id")]
+        drawn = {node_id(name) for name in flow_order(program)}
+        assert sorted(ids) == sorted(drawn | set(edge_ids(program).values())), "each once"
+
+
+@settings(max_examples=60, deadline=None)
+@given(programs())
+def test_nodes_in_columns_do_not_overlap(text: str) -> None:
+    root = picture(text, draw_columns)
+    boxes = [
+        group.find(f"{SVG}rect") for group in root.iter(f"{SVG}g") if group.get("class") == "node"
+    ]
+    sides = [tuple(float(box.get(name)) for name in ("x", "y", "width", "height")) for box in boxes]
+    for (x, y, w, h), (x2, y2, w2, h2) in combinations(sides, 2):
+        assert x + w <= x2 or x2 + w2 <= x or y + h <= y2 or y2 + h2 <= y
+
+
+def test_small_programs_stand_in_a_row_and_larger_ones_in_columns() -> None:
+    def chain(count: int) -> str:
+        rows = [f"PAINTER_RED n{n}:\n    NEXT n{n + 1}" for n in range(count)]
+        text = "\n".join(["START start:\n    NEXT n0", *rows, "END end"])
+        return text.replace(f"NEXT n{count}\n", "NEXT end\n")
+
+    small, large = parse(chain(MAX_ROW - 2)), parse(chain(MAX_ROW - 1))
+    for program, draw in ((small, draw_row), (large, draw_columns)):
+        drawing = draw(program, *program_lines(program), with_ids=False)
+        assert f'width="{drawing.width:g}"' in program_svg(program)
+    assert (
+        draw_columns(small, *program_lines(small), with_ids=False).width
+        < draw_row(small, *program_lines(small), with_ids=False).width
+    )
+
+
+def test_edges_have_the_ids_of_their_routes() -> None:
+    text = (
+        "START start:\n    NEXT a\nPULLER_RB a:\n    [R] end\n    [EMPTY] end\n"
+        "PULLER_RB lost:\n    [R] a\nEND end"
+    )
+    assert edge_ids(parse(text)) == {
+        ("start", "NEXT"): "edge-start-a",
+        ("a", "R"): "edge-a-end",
+        ("a", "EMPTY"): "edge-a-end",
+        ("a", "B"): "edge-a-NONE",
+    }
+    assert 'id="' not in program_svg(parse(text)), "a page may hold several pictures"
+    assert 'id="edge-a-NONE"' in program_svg(parse(text), with_ids=True)
