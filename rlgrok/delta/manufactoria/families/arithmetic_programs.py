@@ -18,8 +18,7 @@ from rlgrok.delta.manufactoria.dsl import Program
 from rlgrok.delta.manufactoria.families.low_digits import (
     CARRY,
     NO_CARRY,
-    combined,
-    moved,
+    passes_of,
     set_apart,
 )
 from rlgrok.delta.manufactoria.families.numbers import digits_of
@@ -46,17 +45,15 @@ def sum_program(operand: int, *, subtract: bool = False) -> Program:
         operand: at least 1.
         subtract: instead of add. Where the operand is not smaller, the empty tape is left.
     """
-    trailing = (operand & -operand).bit_length() - 1
-    odd = operand >> trailing
-    digits = "" if odd == 1 else digits_of(odd)
-    width = max(1, -(-(trailing + len(digits)) // MAX_LOW_PASSES))
-    passes = moved(trailing, width) + combined(digits, width)
+    # What remains to be added of a power of two, with its lowest digits done, is the carry of the search.
+    certain = operand & (operand - 1) == 0
+    digits = "R" * (operand.bit_length() - 1) if certain else digits_of(operand)
+    passes = passes_of(digits, max(1, -(-len(digits) // MAX_LOW_PASSES)))
     if not passes:
         rules = _marking(subtract, low=False, certain=True) | _search(subtract, low=False)
         return queue_program(Step("Y", "strip"), rules)
     then = Step("Y", ("marks", 0, ""))
     first, rules = set_apart(passes, then, subtract=subtract)
-    certain = not digits  # the leading 1 of a power of two is what remains to be added
     rules |= _marking(subtract, low=True, certain=certain) | _search(subtract, low=True)
     return queue_program(first, rules)
 

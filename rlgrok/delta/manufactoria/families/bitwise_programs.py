@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Hashable, Mapping
 
 from rlgrok.delta.manufactoria.dsl import Program
-from rlgrok.delta.manufactoria.families.low_digits import digit_words, moved, set_apart
+from rlgrok.delta.manufactoria.families.low_digits import digit_words, passes_of, set_apart
 from rlgrok.delta.manufactoria.families.numbers import canonical_digits, digits_of, value_of
 from rlgrok.delta.manufactoria.queue_programs import (
     DONE,
@@ -49,7 +49,7 @@ def bitwise_program(operation: str, operand: int) -> Program:
 
 def _setting_apart(operation: str, digits: str) -> Program:
     """One pass a digit, then one over `R high | Y | low | Y` that writes the result."""
-    first, rules = set_apart(moved(len(digits), 1), Step("Y", "high"))
+    first, rules = set_apart(passes_of("R" * len(digits), 1), Step("Y", "high"))
     begin, later = ("low", 0, False), ("low", 0, True)
     if operation == "and":
         rules |= dropping("high", {"Y": Step("", begin)})

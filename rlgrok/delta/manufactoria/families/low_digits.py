@@ -35,14 +35,11 @@ class Passes(NamedTuple):
     count: int
 
 
-def moved(count: int, width: int) -> list[Passes]:
-    """Passes that set so many digits apart unchanged, at most `width` in a pass; the odd ones first."""
-    odd, full = count % width, count // width
-    return [p for p in (Passes("R" * odd, 1), Passes("R" * width, full)) if p.digits and p.count]
+def passes_of(digits: str, width: int) -> list[Passes]:
+    """Passes that add or subtract the digits from the lowest on, `width` in a pass; equal ones put together.
 
-
-def combined(digits: str, width: int) -> list[Passes]:
-    """Passes that add or subtract the digits, the lowest first; the odd ones at the end."""
+    Digits that are all R only set as many apart.
+    """
     chunks = [digits[max(0, end - width) : end] for end in range(len(digits), 0, -width)]
     passes: list[Passes] = []
     for chunk in chunks:
