@@ -29,8 +29,10 @@ RANGES = {
     "four": Ranges(lengths=range(1, 5), counts=range(1, 5), regex_parts=1, regex_lengths=(1, 2)),
 }
 LADDER_RANGES = {
-    "two": Ranges(lengths=range(1, 5)),
-    "four": Ranges(lengths=range(1, 3)),
+    "two": Ranges(
+        lengths=range(1, 5), counts=(1, 2, 3), thresholds=(1, 2, 5, 8), regex_lengths=(1,)
+    ),
+    "four": Ranges(lengths=range(1, 3), counts=(1, 2), regex_parts=1, regex_lengths=(1,)),
 }
 RANGES_OF = {"prepend_sequence": Ranges(lengths=range(1, 4))}
 """Instead of `RANGES`, where that would make more problems than `MOST`."""
@@ -40,7 +42,7 @@ EVERY = [(family, colors) for family, record in FAMILIES.items() for colors in r
 WITH_LADDER = [
     (family, colors)
     for family, colors in EVERY
-    if FAMILIES[family].kind is FamilyKind.ACCEPT and FAMILIES[family].enumerates == ("lengths",)
+    if FAMILIES[family].kind is FamilyKind.ACCEPT and family != "regex_same_num"
 ]
 WITH_SEQUENCE = [
     (family, colors) for family, colors in EVERY if FAMILIES[family].enumerates == ("lengths",)

@@ -23,6 +23,7 @@ from rlgrok.delta.manufactoria.families import (
 )
 from rlgrok.delta.manufactoria.generator import delta_tests
 from rlgrok.delta.manufactoria.ladder import ladder_tests
+from rlgrok.delta.manufactoria.mutants import NoLadderError
 from rlgrok.delta.manufactoria.selection import select
 from rlgrok.types import DataSet, Problem, TestCase, TestSource
 from runtime.errors import ConfigError
@@ -278,4 +279,12 @@ def _tests(
             expected="data.tests=delta",
             where="data.tests",
         )
-    return ladder_tests(family, parameters, alphabet, stream)
+    try:
+        return ladder_tests(family, parameters, alphabet, stream)
+    except NoLadderError as error:
+        raise ConfigError(
+            f"ladder tests exist only where a right program is a finite automaton: {error}",
+            got=problem_id(family, parameters, colors),
+            expected="data.tests=delta",
+            where="data.tests",
+        ) from error

@@ -4,7 +4,8 @@ Accepting tests are the pattern (the shortest accepted tape), three tapes a stat
 edge and find back, and mixed ones. As many rejecting tests are stratified by how far they get along the path, see
 `STRATA`, and each symbol of the pattern is substituted once. Then tapes are added until every wrong program within two
 wrong edges of the oracle fails some test; where pairs of edges are too many they are drawn instead of enumerated.
-Works for every family whose oracle is a finite automaton.
+Works for every problem whose oracle is a finite automaton; where that accepts the empty tape, "accepting" and
+"rejecting" change places in all of this.
 
 Source:
     Our own measurements (docs/methods/ladder.md): with the benchmark's tests a policy reached high full-pass rates with
@@ -49,7 +50,7 @@ def ladder_tests(
     """The tests of one problem: accepting, rejecting, then what was added against nearly right programs.
 
     Raises:
-        ValueError: the family's oracle is not a finite automaton in canonical form.
+        NoLadderError: the oracle is not a finite automaton, or accepts every tape or none.
     """
     path = OraclePath(family.solution(parameters, alphabet), alphabet)
     accepting = _accepting(path, stream)
@@ -150,16 +151,18 @@ def _repairs(path: OraclePath, chosen: list[str], stream: Stream) -> list[str]:
 
     Each is the shortest tape that tells the program from the oracle, and serves for the programs after it too.
     """
-    wanted = [(encode(tape) or b"", path.accepts(tape)) for tape in chosen]
+    right = path.oracle.accepts_codes
+    wanted = [(codes, right(codes)) for codes in (encode(tape) or b"" for tape in chosen)]
     added = []
     for changes in _nearly_right(path, stream):
         mutant = path.mutator.mutant(changes)
         if mutant is None or any(mutant.accepts_codes(codes) != label for codes, label in wanted):
             continue
-        tape = distinguishing_tape(mutant, path.automaton, path.alphabet)
+        tape = distinguishing_tape(mutant, path.oracle, path.alphabet)
         if tape is not None:
             added.append(tape)
-            wanted.append((encode(tape) or b"", path.accepts(tape)))
+            codes = encode(tape) or b""
+            wanted.append((codes, right(codes)))
     return added
 
 

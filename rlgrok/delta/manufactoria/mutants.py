@@ -28,6 +28,10 @@ from rlgrok.delta.manufactoria.tables import ACCEPT, REJECT, Tables
 from runtime.seeding import Stream
 
 
+class NoLadderError(ValueError):
+    """A right program that ladder tests cannot be made for: no finite automaton, or one that treats all tapes alike."""
+
+
 class Change(NamedTuple):
     """One rewired edge: node position in the program, edge position in the node, new target."""
 
@@ -101,13 +105,15 @@ class Mutator:
         program: the right program, canonical.
 
     Raises:
-        ValueError: the program is not a finite automaton.
+        NoLadderError: the program is not a finite automaton.
     """
 
     def __init__(self, program: Program) -> None:
         tables = Tables(program)
         if tables.automaton is None:
-            raise ValueError("a program that reads what it has painted is not a finite automaton")
+            raise NoLadderError(
+                "a program that reads what it has painted is not a finite automaton"
+            )
         self.program = program
         self.automaton = tables.automaton
         self._tables = tables

@@ -2,7 +2,8 @@
 
 A *position* counts matched symbols of the pattern, the shortest accepted tape; the *depth* of a state is its distance
 from the start, and the depth of a tape that of the deepest state it visits. Pure graph walks; which tapes make good
-tests is decided in `ladder.py`.
+tests is decided in `ladder.py`. What surprises: an oracle that accepts the empty tape is seen the other way round, so
+its pattern is the shortest rejected tape, and `accepts` here means that the oracle rejects.
 """
 
 from __future__ import annotations
@@ -13,7 +14,12 @@ from itertools import pairwise
 
 from rlgrok.delta.manufactoria.automaton import SYMBOLS, Automaton, encode
 from rlgrok.delta.manufactoria.dsl import EMPTY, Program
-from rlgrok.delta.manufactoria.mutants import Change, Mutator, wrong_targets
+from rlgrok.delta.manufactoria.mutants import (
+    Change,
+    Mutator,
+    NoLadderError,
+    wrong_targets,
+)
 from runtime.seeding import Stream
 
 _MAX_REPEATS = 6  # a wrong edge can undo itself on every second repeat: three odd ones are needed
@@ -28,19 +34,26 @@ class OraclePath:
         alphabet: symbols of the tapes.
 
     Raises:
-        ValueError: the program is no finite automaton, or accepts nothing, or accepts the empty tape.
+        NoLadderError: the program is no finite automaton, or accepts every tape or none.
     """
 
     def __init__(self, program: Program, alphabet: str) -> None:
         self.mutator = Mutator(program)
-        self.automaton = self.mutator.automaton
+        self.oracle = self.mutator.automaton
+        """What the program accepts."""
+        self.automaton = self.oracle
+        """The same, or the other way round where it accepts the empty tape."""
         self.alphabet = alphabet
         self._codes = {symbol: SYMBOLS.index(symbol) for symbol in alphabet}
         self.accept = len(self.automaton.moves) - 2 * len(SYMBOLS)
         self.reject = len(self.automaton.moves) - len(SYMBOLS)
+        if self.accepts(""):
+            turned = bytes(1 - is_accepting for is_accepting in self.oracle.accepting)
+            self.automaton = replace(self.oracle, accepting=turned)
+            self.accept, self.reject = self.reject, self.accept
         pattern = self.completion(self.automaton.start)
-        if not pattern:
-            raise ValueError("the oracle must reject the empty tape and accept some other")
+        if pattern is None:
+            raise NoLadderError("the oracle accepts every tape or none")
         self.pattern = pattern
         self.states = [self.after(pattern[:end]) for end in range(len(pattern) + 1)]
 
@@ -52,18 +65,18 @@ class OraclePath:
         return current
 
     def accepts(self, tape: str) -> bool:
-        """Whether the oracle accepts a tape."""
+        """Whether the oracle accepts a tape, or rejects it where it accepts the empty one."""
         return self.automaton.accepting[self.after(tape)] == 1
 
     @cached_property
     def depths(self) -> dict[int, int]:
-        """Distance from the start of every live state; accept and reject have none."""
+        """Distance from the start of every live state, at most the pattern's length; accept and reject have none."""
         found = {self.automaton.start: 0}
         for state in (queue := [self.automaton.start]):
             for symbol in self.alphabet:
                 target = self.after(symbol, state)
                 if target not in found and target not in (self.accept, self.reject):
-                    found[target] = found[state] + 1
+                    found[target] = min(found[state] + 1, len(self.pattern))
                     queue.append(target)
         return found
 
@@ -170,13 +183,14 @@ class OraclePath:
         return None
 
     def _kills(self, tape: str, state: int, symbol: str) -> int:
-        """How many wrong targets of the edge taken on a symbol in a state make the program reject the tape."""
-        codes = encode(tape)
+        """How many wrong targets of the edge taken on a symbol in a state make the program wrong on the tape."""
+        codes = encode(tape) or b""
+        right = self.oracle.accepts_codes(codes)
         node, edge = self._edge(state, symbol)
         killed = 0
         for target in wrong_targets(self.mutator.program, node, edge):
             mutant = self.mutator.mutant([Change(node, edge, target)])
-            killed += mutant is not None and codes is not None and not mutant.accepts_codes(codes)
+            killed += mutant is not None and mutant.accepts_codes(codes) != right
         return killed
 
     def _edge(self, state: int, symbol: str) -> tuple[int, int]:

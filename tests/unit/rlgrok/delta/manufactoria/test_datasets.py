@@ -94,6 +94,14 @@ def test_two_colour_criteria_say_so_and_four_colour_ones_say_nothing() -> None:
         ({"lengths": [1], "heldout_share": 0.9}, "no problem is left to train on"),
         ({"lengths": [9], "colors": "four"}, "too many problems"),
         ({"families": ["append_sequence"], "tests": "ladder"}, "ladder tests exist only"),
+        (
+            {"families": ["regex_same_num"], "tests": "ladder"},
+            "only where a right program is a finite automaton",
+        ),
+        (
+            {"families": ["numerical_comparison"], "colors": "four"},
+            "numerical_comparison is not defined for these colours; got four; expected two",
+        ),
     ],
 )
 def test_what_a_user_may_get_wrong(changes: dict[str, Any], message: str) -> None:

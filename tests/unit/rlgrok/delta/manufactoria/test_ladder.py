@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rlgrok.delta.manufactoria.automaton import distinguishing_tape
 from rlgrok.delta.manufactoria.canonical import chain_program
 from rlgrok.delta.manufactoria.datasets import build, make_problem
+from rlgrok.delta.manufactoria.difficulties import find_difficulty
 from rlgrok.delta.manufactoria.dsl import Kind, parse
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
 from rlgrok.delta.manufactoria.judge import verify
@@ -15,6 +18,7 @@ from rlgrok.delta.manufactoria.ladder_checks import earnings, false_passes
 from rlgrok.delta.manufactoria.mutants import (
     Change,
     Mutator,
+    NoLadderError,
     apply_changes,
     drawn_mutants,
     edges_of,
@@ -71,6 +75,58 @@ def test_drawn_four_colour_mutants_do_not_slip_through(family: str, length: int)
     problems = build([family], "four", [length], tests="ladder", seed=0, max_problems=6).train
     found = [false_passes(problem, drawn=3000) for problem in problems]
     assert [f.first for f in found if f.num_false] == []
+
+
+OTHER_PROBLEMS = [
+    ("ends_with", "two", {"sequence": "RBR"}),
+    ("ends_with", "four", {"sequence": "G"}),
+    ("contains_count", "two", {"requirements": [["R", 2], ["B", 1]]}),
+    ("contains_count", "four", {"requirements": [["Y", 2]]}),
+    ("numerical_comparison", "two", {"operator": ">", "threshold": 5}),
+    ("numerical_comparison", "two", {"operator": ">=", "threshold": 4}),
+    ("numerical_comparison", "two", {"operator": "<", "threshold": 3}),
+    ("numerical_comparison", "two", {"operator": "<=", "threshold": 1}),
+    ("numerical_comparison", "two", {"operator": "=", "threshold": 6}),
+    ("regex_pattern", "two", {"parts": [["R", "+"], ["B", "*"]]}),
+    ("regex_pattern", "two", {"parts": [["RB", "?"], ["R", "*"]]}),
+    ("regex_pattern", "two", {"parts": [["RB", "?"]]}),
+    ("regex_pattern", "four", {"parts": [["Y", "*"]]}),
+]
+
+
+@pytest.mark.parametrize(("family", "colors", "parameters"), OTHER_PROBLEMS)
+def test_no_program_within_two_wrong_edges_passes_in_the_other_families(
+    family: str, colors: str, parameters: dict[str, Any]
+) -> None:
+    problem = make_problem(FAMILIES[family], parameters, colors, tests=TestSource.LADDER, seed=0)
+    found = false_passes(problem)
+    program = oracle_program(problem)
+    assert (found.num_false, found.first) == (0, None)
+    assert found.num_tried == num_mutants(program, 1) + num_mutants(program, 2)
+    assert verify(problem, oracle(problem)).full_pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "colors", "difficulty"),
+    [
+        ("ends_with", "two", "easy"),
+        ("ends_with", "two", "medium"),
+        ("contains_count", "four", "easy"),
+        ("numerical_comparison", "two", "easy"),
+        ("numerical_comparison", "two", "medium"),
+        ("regex_pattern", "four", "easy"),
+        ("regex_pattern", "four", "medium"),
+    ],
+)
+def test_drawn_mutants_of_the_difficulty_tables_do_not_slip_through(
+    family: str, colors: str, difficulty: str
+) -> None:
+    """All single wrong edges, and 1000 pairs a problem, drawn apart from those that the tests were mended with."""
+    settings = find_difficulty(family, colors, difficulty).settings(seed=0)
+    for parameters in settings[:: len(settings) // 15]:
+        problem = make_problem(FAMILIES[family], parameters, colors, tests=TestSource.LADDER)
+        assert false_passes(problem, drawn=1000).first is None, problem.id
 
 
 @pytest.mark.parametrize("family", ["starts_with", "exact_sequence"])
@@ -158,15 +214,34 @@ def test_the_same_stream_gives_the_same_ladder() -> None:
     assert first.tests != other.tests
 
 
+@pytest.mark.parametrize(
+    "parameters", [{"operator": "<", "threshold": 5}, {"operator": "<=", "threshold": 12}]
+)
+def test_an_oracle_that_accepts_the_empty_tape_is_seen_the_other_way_round(
+    parameters: dict[str, Any],
+) -> None:
+    """The pattern is then the shortest rejected tape: the first number that is too large."""
+    family = FAMILIES["numerical_comparison"]
+    path = OraclePath(family.solution(parameters, "RB"), "RB")
+    assert path.pattern == {5: "BRB", 12: "BBRB"}[parameters["threshold"]]
+    assert not path.accepts("")
+    assert path.accepts(path.pattern)
+    problem = make_problem(family, parameters, "two", tests=TestSource.LADDER)
+    labels = {test.input: test.expected_accepted for test in problem.tests}
+    assert labels[path.pattern] is False
+    assert labels == {tape: family.label(parameters, tape) for tape in labels}
+    assert 0.3 < sum(labels.values()) / len(labels) < 0.7
+
+
 def test_an_oracle_that_paints_before_it_reads_has_no_ladder() -> None:
-    with pytest.raises(ValueError, match="reject the empty tape"):
+    with pytest.raises(NoLadderError, match="accepts every tape or none"):
         ladder_tests(
             FAMILIES["append_sequence"], {"sequence": "R"}, ALPHABETS["two"], Stream(0, "x")
         )
     reads_paint = (
         "START start:\n    NEXT p\nPAINTER_RED p:\n    NEXT q\nPULLER_RB q:\n    [R] end\nEND end"
     )
-    with pytest.raises(ValueError, match="not a finite automaton"):
+    with pytest.raises(NoLadderError, match="not a finite automaton"):
         Mutator(parse(reads_paint))
 
 
@@ -227,6 +302,6 @@ def test_no_tape_distinguishes_an_oracle_from_itself_with_a_detour() -> None:
     assert distinguishing_tape(*automata, "RB") is None
 
 
-def test_a_chain_of_painters_accepts_the_empty_tape() -> None:
-    with pytest.raises(ValueError, match="reject the empty tape"):
+def test_a_chain_of_painters_accepts_every_tape() -> None:
+    with pytest.raises(NoLadderError, match="accepts every tape or none"):
         OraclePath(chain_program([Kind.PAINTER_RED]), "RB")
