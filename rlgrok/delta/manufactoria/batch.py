@@ -71,9 +71,7 @@ class EncodedTests:
             self.num_accepting[number] = sum(test.expected_accepted for test in tests[before:])
         self.starts = _starts(sizes)
         inputs = [test.input for test in tests]
-        self.tapes = _starts([len(tape) + 1 for tape in inputs])
-        self.codes = _encode(inputs, "\n")
-        self.codes[self.tapes[1:] - 1] = _STOP
+        self.codes, self.tapes = encode_tapes(inputs)
         checked = [test.expected_output if test.check_output else "" for test in tests]
         self.expected = _starts([len(output) for output in checked])
         self.outputs = _encode(checked, "")
@@ -126,6 +124,14 @@ class EncodedTests:
             if (self.marks[low:high] & _CHECKS_OUTPUT).any():
                 used[number] |= _ANY_OUTPUT
         return used
+
+
+def encode_tapes(inputs: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Symbols of all tapes with a stop after each, and (tapes + 1,) where each starts."""
+    starts = _starts([len(tape) + 1 for tape in inputs])
+    codes = _encode(inputs, "\n")
+    codes[starts[1:] - 1] = _STOP
+    return codes, starts
 
 
 def _encode(texts: list[str], separator: str) -> NDArray[np.uint8]:
@@ -189,13 +195,8 @@ class Batch:
             return None
         text = self.texts[index]
         if not text.isascii() or category < 0:
-            return _error_of(text)
-        line, kind, count, *places = self.facts[index, :7].tolist()
-        name, other = (
-            text[low:high]
-            for low, high in np.reshape(places - self.offsets[index], (2, 2)).tolist()
-        )
-        return _told(_CATEGORIES[category - 1], line, kind, count, name, other)
+            return error_of(text)
+        return told_error(text, int(self.offsets[index]), category, self.facts[index])
 
     def verdict(self, index: int) -> Verdict:
         """What `judge.verify` says of one of the programs."""
@@ -330,7 +331,8 @@ def _outcome(program: Program, test: TestCase, strict: bool) -> int:
     return _PASSED * passed | _ACCEPTS * done.finished
 
 
-def _error_of(text: str) -> ParseError | None:
+def error_of(text: str) -> ParseError | None:
+    """Why a text is no program, by the plain parser; None for a program."""
     try:
         parse(text)
     except ParseError as error:
@@ -338,14 +340,16 @@ def _error_of(text: str) -> ParseError | None:
     return None
 
 
-def _told(
-    category: ParseCategory, line: int, kind: int, count: int, name: str, other: str
-) -> ParseError:
-    """The plain parser's error, from what the compiled one noted."""
+def told_error(text: str, start: int, number: int, facts: NDArray[np.int64]) -> ParseError:
+    """The plain parser's error, from what the compiled one noted of a text that starts at a position."""
+    category = _CATEGORIES[number - 1]
+    line, kind, count, *places = facts[:7].tolist()
+    name = text[places[0] - start : places[1] - start]
     if category in (ParseCategory.EMPTY_PROGRAM, ParseCategory.NO_START, ParseCategory.NO_END):
         return parse_error(category)
     if category is ParseCategory.UNDEFINED_NODE:
-        return parse_error(category, line, target=name, name=other)
+        source = text[places[2] - start : places[3] - start]
+        return parse_error(category, line, target=name, name=source)
     if category is ParseCategory.INVALID_CONDITION:
         condition = _CONDITIONS[count]
         return parse_error(category, line, condition=condition, kind=_KINDS[kind], name=name)

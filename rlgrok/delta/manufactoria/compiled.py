@@ -654,7 +654,7 @@ def _leave(steps, nodes, state, most):
 
 @_inlined
 def _gather(num_nodes, nodes, steps, symbols, leaps, rows):
-    """Fill in `leaps` and `rows`, its targets, for every puller and each symbol of a bit set; return the most visits."""
+    """Fill in `leaps` and `rows`, its targets, for every puller and the symbols of a set; return the most visits."""
     longest = 1
     for symbol in range(FOREIGN + 1):
         if not (symbols >> symbol) & 1:
@@ -952,3 +952,69 @@ def judge(
             if matches == ((mark & WANTS_ACCEPTED) != 0):
                 outcome |= PASSED
             outcomes[place + test] = outcome
+
+
+@_compiled
+def trace(text, offsets, codes, tapes, strict, facts, most_visits):
+    """Read one program and run it on its tapes move by move, with everything that the complete record shows.
+
+    Args:
+        text: see `_read`; one program.
+        offsets: (2,) where it starts, and where the line break after it ends.
+        codes: symbols of all tapes, `STOP` after each.
+        tapes: (tests + 1,) where each tape starts.
+        strict: as in `judge`.
+        facts: (NUM_FACTS,) filled.
+        most_visits: with more in all, no path and no painted symbol is recorded.
+
+    Returns:
+        Category; (nodes, 2) where the name of each node is in the text; (tests, 4) how each run ended, its visits, the
+        front of the tape and how many symbols it painted; the states of all paths; the symbols of all paintings.
+    """
+    longest = offsets[1] - offsets[0]
+    most_names, most_nodes, size = longest // 5 + 4, longest // 6 + 4, 64
+    while size < 2 * most_names:
+        size *= 2
+    names, spans = np.empty(most_names, np.uint64), np.empty(2 * most_names, np.int64)
+    owners, states = np.empty(2 * most_names, np.int64), np.empty(most_names, np.int64)
+    slots = np.zeros(size, np.int32)
+    nodes, routes = np.empty(3 * most_nodes, np.int64), np.empty(_ROUTES * most_nodes, np.int64)
+    steps = np.zeros(8 * (most_nodes + FIRST_NODE), np.int64)
+    no_path = np.empty(0, np.int32)
+    num_tests = tapes.size - 1
+    runs = np.zeros((num_tests, 4), np.int64)
+    category, num_nodes, _ = _read(
+        text, offsets[0], offsets[1] - 1, facts, names, spans, owners, slots, nodes, routes
+    )
+    places = np.empty((num_nodes, 2), np.int64)
+    if category:
+        return category, places, runs, no_path, np.empty(0, np.uint8)
+    start = _number(
+        num_nodes, facts[NUM_NAMES], strict, names, owners, nodes, routes, states, steps
+    )
+    for node in range(num_nodes):
+        name = nodes[3 * node + 1]
+        places[node, 0], places[node, 1] = spans[2 * name], spans[2 * name + 1]
+    longest = visited = painted = 0
+    for test in range(num_tests):
+        longest = max(longest, tapes[test + 1] - tapes[test])
+    tape = np.empty(longest + MAX_VISITS + 2, np.uint8)
+    for test in range(num_tests):
+        low, length = tapes[test], tapes[test + 1] - tapes[test] - 1
+        end, front, back, visits = _walk(steps, start, codes, low, length, tape, no_path)
+        runs[test, 0], runs[test, 1] = end, visits
+        runs[test, 2], runs[test, 3] = front, back - length
+        visited += visits
+        painted += back - length
+    if visited > most_visits:
+        return category, places, runs, no_path, np.empty(0, np.uint8)
+    path, paintings = np.empty(visited, np.int32), np.empty(painted, np.uint8)
+    visited = painted = 0
+    for test in range(num_tests):
+        low, length = tapes[test], tapes[test + 1] - tapes[test] - 1
+        way = path[visited : visited + runs[test, 1]]
+        _, _, back, visits = _walk(steps, start, codes, low, length, tape, way)
+        paintings[painted : painted + back - length] = tape[length:back]
+        visited += visits
+        painted += back - length
+    return category, places, runs, path, paintings
