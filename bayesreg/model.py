@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from numpyro.distributions import constraints
@@ -38,7 +39,7 @@ def latent_noise_model(
     *,
     settings: ModelSettings,
     num_targets: int | None = None,
-    groups: Array | None = None,
+    groups: np.ndarray | None = None,
     intercept: bool = True,
 ) -> None:
     """Y = 1 mu' + (X Psi + Omega) Gamma + Z A + H Lambda + E, eq. 1, with the prior of eq. 2 to 6.
@@ -60,12 +61,12 @@ def latent_noise_model(
         raise ValueError("num_targets is needed when y is None")
     k = num_targets if y is None else y.shape[1]
     z = jnp.zeros((n, 0)) if z is None else z
-    num_groups = None if groups is None else int(jnp.max(groups)) + 1
+    num_groups = None if groups is None else int(np.max(groups)) + 1
     layout = make_layout(
         settings, num_rows=n, num_targets=k, num_confounders=z.shape[1], num_groups=num_groups,
         has_remainder=False,
     )  # fmt: skip
-    groups = jnp.arange(k) if groups is None else groups
+    groups = jnp.arange(k) if groups is None else jnp.asarray(groups)
     p = sample_parameters(make_hyper(settings), groups, layout)
     kappa, omega_variance = latent_variances(
         _with_variance(x, n - 1 if intercept else n), layout, p.log_snr

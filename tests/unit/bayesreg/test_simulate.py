@@ -55,5 +55,5 @@ def test_the_seed_decides() -> None:
     [("num_rows", 1), ("rank", 0), ("signal_share", -0.1), ("residual_share", 0.99), ("num_test_rows", -1)],
 )  # fmt: skip
 def test_values_out_of_range_are_refused(field: str, value: float) -> None:
-    with pytest.raises(ConfigError, match="value out of range|add up to more than 1"):
+    with pytest.raises(ConfigError, match=r"value out of range|add up to more than 1"):
         dataclasses.replace(SimulationSettings(), **{field: value})

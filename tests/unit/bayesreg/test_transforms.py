@@ -29,14 +29,14 @@ def test_missing_cells_are_left_out() -> None:
 
 def test_coefficients_change_units() -> None:
     # y = 3 x in original units: on the standardised scale 3 sd(x) / sd(y)
-    x, y = transforms.Standardisation(np.zeros(1), np.array([2.0])), transforms.Standardisation(np.zeros(1), np.array([5.0]))  # fmt: skip
-    assert transforms.coefficients_in_units(np.array([[3.0 * 2.0 / 5.0]]), x, y) == pytest.approx(
-        3.0
-    )
+    x = transforms.Standardisation(np.zeros(1), np.array([2.0]))
+    y = transforms.Standardisation(np.zeros(1), np.array([5.0]))
+    coef = np.array([[3.0 * 2.0 / 5.0]])
+    assert transforms.coefficients_in_units(coef, x, y) == pytest.approx(3.0)
 
 
 def test_refusals_name_the_columns() -> None:
-    with pytest.raises(InputError, match="Y has 1 column.*positions 1"):
+    with pytest.raises(InputError, match=r"Y has 1 column.*positions 1"):
         transforms.observed_standardisation(np.array([[1.0, 2.0], [2.0, 2.0]]), "Y")
     with pytest.raises(InputError, match="fewer than two observed cells; got positions 0"):
         transforms.observed_standardisation(np.array([[np.nan, 2.0], [1.0, 3.0]]), "Y")
