@@ -6,6 +6,8 @@
   const last = run.steps.length - 1;
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const rates = [...$("speed").options].map((option) => Number(option.value));
+  const firstVisit = new Map();
+  run.steps.forEach(({ id }, index) => id && !firstVisit.has(id) && firstVisit.set(id, index));
   const SHOWN_FRONT = 60, SHOWN_BACK = 6; // cells of a long tape that are drawn
   let now = 0, timer = null, flight = null;
 
@@ -52,8 +54,9 @@
       if (!node) edge.classList.add("rejected"); // it leads nowhere
       edge.parentNode.insertBefore(edge, edge.parentNode.querySelector(".chips, .node")); // above other lines
     }
+    for (const [id, first] of firstVisit) $(id).classList.toggle("seen", first <= step);
     if (node) {
-      node.classList.add("now", "seen");
+      node.classList.add("now");
       if (step === last) node.classList.add(run.accepted ? "accepted" : "rejected");
     }
     follow(node || edge);

@@ -47,7 +47,7 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     def open_(text: str, tape: str, *, hash_: str = "", title: str = "run", **context: Any) -> Any:
         path = tmp_path / "run.html"
         path.write_text(trace_page(trace(parse(text), tape), title=title), encoding="utf-8")
-        contexts.append(browser.new_context(reduced_motion="reduce", **context))
+        contexts.append(browser.new_context(**{"reduced_motion": "reduce", **context}))
         page = contexts[-1].new_page()
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -93,8 +93,10 @@ def test_stepping_with_buttons_and_keys(open_page: Callable) -> None:
     for key, step in (("ArrowLeft", 6), ("Home", 1), ("ArrowRight", 2), ("End", 7)):
         page.keyboard.press(key)
         assert state(page) == expected[step - 1], key
+    assert page.locator(".node.seen").count() == 4
     page.click("#back")
     page.click("#first")
+    assert page.locator(".node.seen").count() == 1, "what is shown depends on the step alone"
     assert state(page) == expected[0]
     page.click("#last")
     assert page.inner_text("#count") == "7 / 7"
@@ -129,20 +131,36 @@ def test_what_is_pulled_and_painted_is_marked(open_page: Callable) -> None:
 
 
 def test_playing_to_the_end_and_again(open_page: Callable) -> None:
-    page = open_page(ROTATE, "RRG")
-    page.select_option("#speed", "30")
+    page = open_page(ROTATE, "R" * 20)
+    page.select_option("#speed", "1")
     page.locator("body").press("Space")
     assert page.get_attribute("#play", "aria-label") == "Pause"
-    page.wait_for_function("document.body.dataset.step === '7'")
+    page.select_option("#speed", "100")
     page.wait_for_function("!document.body.classList.contains('playing')")
     assert page.get_attribute("#play", "aria-label") == "Play"
+    assert page.is_disabled("#next"), "the end"
     page.select_option("#speed", "1")
-    page.click("#play")
-    assert state(page)[0] == 1, "from the start again"
+    click = "document.getElementById('play').click(), document.body.dataset.step"
+    assert page.evaluate(click) == "1", "from the start again"
     page.click("#play")
     assert page.locator("body.playing").count() == 0
     page.locator("body").press("+")
     assert page.input_value("#speed") == "2"
+
+
+def test_a_dot_runs_along_the_edge_unless_motion_is_to_be_reduced(open_page: Callable) -> None:
+    watch = """new MutationObserver((records) => records.forEach((record) => record.addedNodes.forEach(
+        (node) => { if (node.id === 'robot') window.ran = record.target.id; }
+    ))).observe(document.getElementById('graph'), { childList: true, subtree: true })"""
+    for motion in ("no-preference", "reduce"):
+        page = open_page(ROTATE, "RRG", hash_="#2", reduced_motion=motion)
+        page.evaluate(watch)
+        page.click("#next")
+        if motion == "reduce":
+            assert page.evaluate("window.ran") is None
+        else:
+            page.wait_for_function("window.ran === 'edge-a-p'")
+            page.wait_for_function("document.getElementById('robot') === null")
 
 
 def test_a_rejection_says_why_and_a_thousand_steps_are_no_burden(open_page: Callable) -> None:
