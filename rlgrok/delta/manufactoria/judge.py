@@ -9,7 +9,6 @@ A bad program is never an exception here. What surprises: an empty list of tests
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import NamedTuple
 from rlgrok.delta.manufactoria.automaton import encode
 from rlgrok.delta.manufactoria.dsl import ParseCategory, ParseError, parse
 from rlgrok.delta.manufactoria.machine import run
+from rlgrok.delta.manufactoria.patterns import matches
 from rlgrok.delta.manufactoria.tables import Tables
 from rlgrok.types import Problem, Status, TestCase, Verdict
 
@@ -126,13 +126,12 @@ def is_passed(test: TestCase, final_tape: str | None) -> bool:
 
 
 def output_matches(expected: str, tape: str) -> bool:
-    """Whether a tape is the expected one, or matches it in full where it is a regular expression."""
-    if PATTERN_MARKS.isdisjoint(expected):
-        return tape == expected
-    try:
-        return re.fullmatch(expected, tape) is not None
-    except (re.error, OverflowError, RecursionError):  # not a usable pattern: compared as text
-        return tape == expected
+    """Whether a tape is the expected one, or matches it in full where it is a regular expression.
+
+    Raises:
+        PatternTimeout: the pattern takes too long.
+    """
+    return tape == expected if PATTERN_MARKS.isdisjoint(expected) else matches(expected, tape)
 
 
 def to_verdict(judgement: Judgement, tests: Sequence[TestCase]) -> Verdict:
