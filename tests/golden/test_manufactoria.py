@@ -75,3 +75,48 @@ def test_generated_tests(golden: Callable[[str, Any], None], tests: TestSource) 
 def test_the_default_split(golden: Callable[[str, Any], None]) -> None:
     data = build(["contains_ordered"], "two", [3, 4, 5], heldout_share=0.25, seed=0)
     golden("manufactoria/default-heldout.json", [problem.id for problem in data.heldout])
+
+
+ACCEPT_CASES = [
+    ("ends_with", "two", {"sequence": "RBR"}),
+    ("ends_with", "four", {"sequence": "YRG"}),
+    ("contains_count", "four", {"requirements": [["R", 2]]}),
+    ("contains_count", "two", {"requirements": [["R", 1], ["B", 2]]}),
+    ("contains_count", "four", {"requirements": [["B", 1], ["Y", 1], ["G", 1]]}),
+    ("numerical_comparison", "two", {"operator": ">", "threshold": 5}),
+    ("numerical_comparison", "two", {"operator": ">=", "threshold": 64}),
+    ("numerical_comparison", "two", {"operator": "<", "threshold": 12}),
+    ("numerical_comparison", "two", {"operator": "<=", "threshold": 3}),
+    ("numerical_comparison", "two", {"operator": "=", "threshold": 9}),
+    ("regex_pattern", "four", {"parts": [["Y", "+"]]}),
+    ("regex_pattern", "four", {"parts": [["RB", "+"], ["G", "*"]]}),
+    ("regex_pattern", "two", {"parts": [["R", "?"], ["BR", "+"], ["B", "?"]]}),
+    ("regex_same_num", "two", {"runs": [["R", "n"], ["B", "2n"]]}),
+    ("regex_same_num", "four", {"runs": [["B", "n+1"], ["R", "n"], ["B", "n+1"]]}),
+]
+
+
+def accept_problems() -> list[Problem]:
+    return [
+        make_problem(FAMILIES[family], parameters, colors, seed=0)
+        for family, colors, parameters in ACCEPT_CASES
+    ]
+
+
+def test_words_and_oracles_of_the_other_families_that_accept(
+    golden: Callable[[str, Any], None],
+) -> None:
+    parts = [f"# {p.id}\n# {p.name}\n# {p.criteria}\n{oracle(p)}\n" for p in accept_problems()]
+    golden("manufactoria/accept-oracles.txt", "\n".join(parts))
+
+
+def test_generated_tests_of_the_other_families_that_accept(
+    golden: Callable[[str, Any], None],
+) -> None:
+    golden(
+        "manufactoria/accept-tests.json",
+        {
+            p.id: [[test.input, test.expected_accepted] for test in p.tests]
+            for p in accept_problems()
+        },
+    )
