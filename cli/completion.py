@@ -59,6 +59,19 @@ def complete_scope(incomplete: str) -> list[str]:
     return [name for name in SCOPES if name.startswith(incomplete)]
 
 
+def complete_problems(incomplete: str) -> list[str]:
+    """Data sets and families."""
+    from rlgrok.delta import SCOPES
+
+    names = [
+        name
+        for scope in SCOPES.values()
+        if scope.library is not None
+        for name in (*scope.library.names(), *scope.families)
+    ]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def complete_overrides(
     application: Application, words: Sequence[str], incomplete: str, num_targets: int = 0
 ) -> list[str]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from rlgrok.config import DataConfig
 from rlgrok.delta import SCOPES
 from rlgrok.delta.manufactoria.records import RecordError
 from rlgrok.recordfiles import is_source, read_records
-from rlgrok.types import DataSet, Library, Problem, Scope, TestSource
+from rlgrok.types import DataSet, Judge, Library, Problem, Scope, TestSource
 from runtime.errors import ConfigError, InputError
 from runtime.seeding import Stream
 
@@ -70,9 +71,59 @@ def read_problems(source: str, scope: Scope) -> list[Problem]:
     return list(problems.values())
 
 
+def find_problems(
+    name: str, scope: Scope, *, compat: bool = False
+) -> tuple[list[Problem], list[Problem]]:
+    """Training and test problems of what one word names; records and levels have no test problems.
+
+    Args:
+        name: a data set, a family (all of its levels), a level `<family>:<colours>:<difficulty>`, or a file, a folder
+            or a hub id of records.
+        scope: of the problems.
+        compat: as in the data config.
+
+    Raises:
+        ConfigError: an unknown name; the message has the nearest one.
+        InputError: records that cannot be used.
+    """
+    library = _library(scope)
+    known = [*library.names(), *scope.families]
+    if name not in known and ":" not in name and is_source(name):
+        return read_problems(name, scope), []
+    if name in scope.families:
+        levels = [library.build(level) for level in library.levels(name)]
+        return _joined(level.train for level in levels), []
+    if name not in known and ":" not in name:
+        near = get_close_matches(name, known, n=1)
+        raise ConfigError(
+            "unknown family or data set",
+            got=name,
+            expected="see toolkit rl problems",
+            hint=f"did you mean {near[0]}?" if near else None,
+        )
+    built = library.build(name, compat=compat)
+    return list(built.train), list(built.heldout)
+
+
 def without_oracle(problems: Sequence[Problem]) -> int:
     """How many problems have no label function, which leaves all of them without an exhaustive verdict."""
     return sum(not problem.has_oracle for problem in problems)
+
+
+def require_oracle(judge: Judge, problems: Sequence[Problem]) -> None:
+    """Refuse the exhaustive verdict where it does not exist.
+
+    Raises:
+        ConfigError: `judge` is exhaustive, and some problem has no label function.
+    """
+    missing = without_oracle(problems)
+    if judge is Judge.EXHAUSTIVE and missing:
+        raise ConfigError(
+            "no exhaustive verdict of these problems",
+            got=f"{missing} of {len(problems)} problems that name no parameters",
+            expected=f"judge={Judge.TESTS.value}, or problems of a family",
+            where="judge",
+        )
 
 
 def _from_sets(data: DataConfig, scope: Scope, seed: int) -> DataSet:

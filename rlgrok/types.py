@@ -31,6 +31,15 @@ class PromptStyle(StrEnum):
     """Family, colours and parameters only, a fixed number of words, for the tiny policy."""
 
 
+class Judge(StrEnum):
+    """Which verdict pays in training and counts in an evaluation."""
+
+    TESTS = "tests"
+    """The problem's own tests."""
+    EXHAUSTIVE = "exhaustive"
+    """Every short tape and some longer ones: a program that passes all tests may still be wrong."""
+
+
 class TestSource(StrEnum):
     """Which tests a problem carries."""
 
@@ -190,7 +199,11 @@ class Library:
     """
 
     build: Callable[..., DataSet]
-    """(name, compat, tests) -> the data set."""
+    """(name, compat, tests) -> the data set, or the level of a family, all of it for training."""
+    names: Callable[[], Sequence[str]]
+    """Of the data sets."""
+    levels: Callable[[str], Sequence[str]]
+    """Family -> names of its levels."""
     to_record: Callable[..., dict[str, Any]]
     """(problem, parameters) -> JSON-able data."""
     from_record: Callable[[object], RecordedProblem]

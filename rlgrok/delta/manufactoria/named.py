@@ -84,6 +84,11 @@ def named_sets() -> Mapping[str, NamedSet]:
     }
 
 
+def root_seed() -> int:
+    """The seed of every named data set."""
+    return next(iter(named_sets().values())).seed
+
+
 def find_set(name: str, *, where: str = "data.sets") -> NamedSet:
     """The definition of that name.
 
@@ -118,7 +123,7 @@ def _level(family: str, colors: str, difficulty: str, *, where: str) -> NamedSet
         train_share=Fraction(1),
         apart_from=(),
         published=None,
-        seed=next(iter(named_sets().values())).seed,
+        seed=root_seed(),
     )
 
 
@@ -143,6 +148,20 @@ def build_named(
         train=tuple(_problem(drawn, tests, seed) for drawn in train),
         heldout=tuple(_problem(drawn, tests, seed) for drawn in heldout),
     )
+
+
+def sizes(name: str) -> tuple[int, int]:
+    """Training and test problems of a named data set, counted without building it.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    definition = find_set(name)
+    total = sum(
+        min(row.count, len(_candidates(row, definition, compat=False))) for row in definition.rows
+    )
+    num_train = int(definition.train_share * total)
+    return num_train, total - num_train
 
 
 class Drawn(NamedTuple):

@@ -47,6 +47,7 @@ COMMANDS = [
     ["rl", "reference", "debug=tiny", "--quiet"],
     ["rl", "verify", "--in", "RUN/summary.json", "--quiet"],
     ["rl", "report", "RUN"],
+    ["rl", "problems", "ends", "--export", "ends.parquet"],
     ["rl", "serve", "--host", "no.such.host.invalid"],
     ["rl", "trace", "--solution", "starts_with:two:RB", "RB", "--html", "run.html"],
     ["runs", "list"],
