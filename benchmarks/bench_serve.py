@@ -5,8 +5,8 @@
 Prints a table and writes benchmarks/results/serve.json. The service runs as a process of its own with its defaults; the
 requests are problems of five families with rewired solutions, as a policy in training sends them, and one in ten is
 no program. Every answer is compared with the judge's own verdict. Clients and service share the machine: on few cores
-the numbers are a lower bound, and on a busy machine far below it; processor milliseconds a request, of the front process
-and of all workers, travel better. Latency is from the first byte sent to the last byte received, connections are kept.
+the rates are a lower bound, and on a busy machine far below it; processor milliseconds a request, of the front process
+and of all workers, travel better. Latency is from the first byte sent to the last one received; connections are kept.
 """
 
 from __future__ import annotations
