@@ -72,6 +72,16 @@ def complete_problems(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def complete_audit(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of problems, then overrides of the data config."""
+    from cli.hydra_app import EVALUATE
+
+    words = [word for word in ctx.params.get("words") or [] if "=" in word]
+    if not "data".startswith(incomplete[:4]):
+        return complete_problems(incomplete)
+    return complete_problems(incomplete) + complete_overrides(EVALUATE, words, incomplete or "data")
+
+
 def complete_overrides(
     application: Application, words: Sequence[str], incomplete: str, num_targets: int = 0
 ) -> list[str]:

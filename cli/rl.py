@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import problems, serve, trace
+from cli import audit, problems, serve, trace
 from cli.completion import (
     complete_device,
     complete_evaluation,
@@ -242,6 +242,7 @@ def report(
     write_report(run, root=root, as_json=as_json)
 
 
+app.command(epilog=audit.EPILOG)(audit.audit)
 app.command(epilog=problems.EPILOG)(problems.problems)
 app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=trace.EPILOG)(trace.trace)

@@ -48,6 +48,7 @@ COMMANDS = [
     ["rl", "verify", "--in", "RUN/summary.json", "--quiet"],
     ["rl", "report", "RUN"],
     ["rl", "problems", "ends", "--export", "ends.parquet"],
+    ["rl", "audit", "data=contains_ordered", "--num-problems", "1", "--quiet"],
     ["rl", "serve", "--host", "no.such.host.invalid"],
     ["rl", "trace", "--solution", "starts_with:two:RB", "RB", "--html", "run.html"],
     ["runs", "list"],
