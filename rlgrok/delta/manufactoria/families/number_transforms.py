@@ -30,15 +30,16 @@ def inputs_of(values: Iterable[int]) -> list[str]:
 
 
 def runs(stream: Stream, longest: int) -> str:
-    """A tape of at most four runs of one colour: long carries, which random tapes hardly have.
+    """A tape of one to four runs of one colour: long carries, which random tapes hardly have.
 
-    It has at most `longest` symbols, and at most 16: a program that carries one digit in a pass is right too, but
-    would need more visits than a run has on tapes much longer than that.
+    It has at most `longest` symbols, and at most 16, rather more than fewer. A program that carries one digit in a
+    pass is right too, but would need more visits than a run has on tapes much longer than that.
     """
-    length = stream.integer(0, min(longest, _LONGEST_RUNS))
-    cuts = sorted(stream.integer(0, length) for _ in range(3))
-    tape, first = "", stream.choice("RB")
+    limit = min(longest, _LONGEST_RUNS)
+    length = max(stream.integer(0, limit), stream.integer(0, limit))
+    cuts = sorted(stream.integer(0, length) for _ in range(stream.integer(0, 3)))
+    tape, color = "", stream.choice("RB")
     for begin, end in zip([0, *cuts], [*cuts, length], strict=True):
-        tape += first * (end - begin)
-        first = "R" if first == "B" else "B"
+        tape += color * (end - begin)
+        color = "R" if color == "B" else "B"
     return tape
