@@ -117,3 +117,9 @@ def test_a_family_that_is_none_is_named_with_its_key() -> None:
         ConfigError, match=r"unknown family; got start_with;.*at reference.families"
     ):
         corpus(families=["start_with"])
+
+
+@pytest.mark.parametrize("family", ["numerical_comparison", "prepend_sequence", "regex_same_num"])
+def test_only_families_that_a_compact_prompt_can_name_are_taught(family: str) -> None:
+    with pytest.raises(ConfigError, match=f"with a sequence and nothing else.*got {family}"):
+        corpus(families=["starts_with", family])
