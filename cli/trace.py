@@ -30,12 +30,8 @@ MAX_PROGRAM_BYTES = 1 << 20
 HEAD, TAIL = 24, 12
 """Steps shown of a longer run."""
 SHOWN_TAPE = 32
-COLORS = {
-    "R": "white on #b34700",
-    "B": "white on #0072b2",
-    "Y": "black on #f0e442",
-    "G": "black on #00b380",
-}
+COLORS = {"R": "white on red", "B": "white on blue", "Y": "black on yellow", "G": "black on green"}
+"""The terminal's own colours: any others become each other where there are only sixteen."""
 
 
 def trace(
@@ -260,9 +256,8 @@ def _verdict(run: Trace) -> RenderableType:
 
     from rlgrok.delta.manufactoria.machine import ITERATION_LIMIT
 
-    words = Text(
-        "accepted" if run.finished else "rejected", "bold green" if run.finished else "bold red"
-    )
+    words = Text()
+    words.append(*(("accepted", "bold green") if run.finished else ("rejected", "bold red")))
     if not run.finished:
         words.append(f": {run.rejection_reason}")
     num = len(run.steps)

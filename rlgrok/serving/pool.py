@@ -191,7 +191,7 @@ class JudgePool:
     async def _start(self) -> None:
         """Add one worker, ready."""
         pipe = asyncio.subprocess.PIPE
-        # A session of its own: Ctrl-C in a terminal reaches the whole group, and answers must still come out.
+        # A process group of its own: Ctrl-C in a terminal reaches the whole group, and answers must still come out.
         process = await asyncio.create_subprocess_exec(
             *self._command, stdin=pipe, stdout=pipe, start_new_session=True
         )

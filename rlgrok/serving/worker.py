@@ -2,8 +2,8 @@
 
     python -m rlgrok.serving.worker '{"limits": {...}, "strict": false}'
 
-It ends when its input does, so it cannot outlive the service. Ctrl-C is not for it: the service starts it in a session
-of its own and closes its input when every answer is out.
+It ends when its input does, so it cannot outlive the service. Ctrl-C is not for it: the service starts it in a
+process group of its own and closes its input when every answer is out.
 """
 
 from __future__ import annotations
