@@ -25,7 +25,7 @@ EPILOG = (
 )
 STANDARD = "-"
 SYMBOLS = "RBYG"
-MAX_TAPE = 100_000
+MAX_TAPE = 10_000
 MAX_PROGRAM_BYTES = 1 << 20
 HEAD, TAIL = 24, 12
 """Steps shown of a longer run."""
@@ -54,7 +54,7 @@ def trace(
         bool, typer.Option("--strict", help="Read the target END as the END node.")
     ] = False,
     max_steps: Annotated[
-        int, typer.Option(min=1, max=100_000, help="Nodes visited before the run is cut off.")
+        int, typer.Option(min=1, max=10_000, help="Nodes visited before the run is cut off.")
     ] = 1000,
     quiet: Annotated[bool, typer.Option("--quiet", help="No table, only errors.")] = False,
     as_json: Annotated[

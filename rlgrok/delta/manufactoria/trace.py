@@ -70,10 +70,11 @@ class Trace:
 
     def loop(self) -> tuple[int, int] | None:
         """Two steps with the same node and tape: the run would go round between them for ever. None without any."""
-        seen: dict[tuple[str, str], int] = {}
+        seen: dict[tuple[str, int], int] = {}  # a hash in place of each tape: they may be long
         for index, step in enumerate(self.steps):
-            first = seen.setdefault((step.node, self.tape(index)), index)
-            if first != index:
+            tape = self.tape(index)
+            first = seen.setdefault((step.node, hash(tape)), index)
+            if first != index and self.tape(first) == tape:
                 return first, index
         return None
 
