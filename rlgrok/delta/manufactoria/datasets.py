@@ -283,7 +283,7 @@ def _tests(
         return ladder_tests(family, parameters, alphabet, stream)
     except NoLadderError as error:
         raise ConfigError(
-            f"ladder tests exist only where a right program is a finite automaton: {error}",
+            f"there are no ladder tests for this problem: {error}",
             got=problem_id(family, parameters, colors),
             expected="data.tests=delta",
             where="data.tests",

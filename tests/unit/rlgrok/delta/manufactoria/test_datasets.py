@@ -96,7 +96,7 @@ def test_two_colour_criteria_say_so_and_four_colour_ones_say_nothing() -> None:
         ({"families": ["append_sequence"], "tests": "ladder"}, "ladder tests exist only"),
         (
             {"families": ["regex_same_num"], "tests": "ladder"},
-            "only where a right program is a finite automaton",
+            "no ladder tests for this problem: a program that reads what it has painted",
         ),
         (
             {"families": ["numerical_comparison"], "colors": "four"},
