@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from rlgrok.types import GrammarRules, PromptStyle, TestSource
+from rlgrok.types import GrammarRules, Judge, PromptStyle, TestSource
 from runtime.errors import ConfigError
 from runtime.settings import MANDATORY, setting
 
@@ -306,6 +306,8 @@ class TrainConfig:
     """Part of the run folder's name."""
     seed: int = setting(low=0)
     """Root of every draw: problems, split, reference policy, completions."""
+    judge: Judge = MANDATORY  # type: ignore[assignment]
+    """Which verdict pays. The held-out curves show both, whichever it is."""
     data: DataConfig = MANDATORY  # type: ignore[assignment]
     policy: PolicyConfig = MANDATORY  # type: ignore[assignment]
     reference: ReferenceConfig = MANDATORY  # type: ignore[assignment]
@@ -344,6 +346,8 @@ class EvalConfig:
     """Part of the run folder's name."""
     seed: int = setting(low=0)
     """Root of every draw. Of the run, when one is evaluated: its held-out problems depend on it."""
+    judge: Judge = MANDATORY  # type: ignore[assignment]
+    """Which verdict counts as passed, and gives the pass rate."""
     data: DataConfig = MANDATORY  # type: ignore[assignment]
     policy: PolicyConfig = MANDATORY  # type: ignore[assignment]
     evaluation: EvaluationConfig = MANDATORY  # type: ignore[assignment]

@@ -19,8 +19,8 @@ from rlgrok.evaluation.gzip_lines import encode_lines
 from rlgrok.evaluation.measure import DrawSettings, Measured, measure
 from rlgrok.evaluation.sources import DRAWS_FOLDER, resolve, runs_root, trained_on
 from rlgrok.policy import Policy, load_policy, quiet_libraries, require_prompts
-from rlgrok.problems import build_problems, without_oracle
-from rlgrok.types import Problem, Scope
+from rlgrok.problems import build_problems, require_oracle, without_oracle
+from rlgrok.types import Judge, Problem, Scope
 from runtime.devices import DeviceClaim
 from runtime.metrics import make_trackers
 from runtime.progress import TrainingView
@@ -82,6 +82,7 @@ def evaluate(
             draws_folder=draws_folder or runs_root(run.path) / DRAWS_FOLDER,
             all_kept=True,
             rollouts=ROLLOUTS,
+            decides=config.judge,
         ),
         "policy": config.policy.source,
     }
@@ -109,6 +110,7 @@ def evaluate_policies(
     draws_folder: Path,
     all_kept: bool,
     rollouts: str,
+    decides: Judge = Judge.TESTS,
 ) -> dict[str, Any]:
     """Measure policies the same way and leave the results in the run folder.
 
@@ -126,13 +128,15 @@ def evaluate_policies(
         all_kept: use every draw kept there; False: as many as `settings.draws`, so that the result is a function of
             the arguments, not of what was evaluated before.
         rollouts: name of the file in the run folder that gets every judged completion; written whole.
+        decides: whose verdict says what passed, and gives the pass rate.
 
     Returns:
         Flat numbers for `summary.json`: `counts.accuracy` and, for each k, `pass_at_<k>` with its interval, under
         the stricter verdict there is.
 
     Raises:
-        ConfigError: a policy cannot read the prompts, or has no room to complete them.
+        ConfigError: a policy cannot read the prompts, or has no room to complete them; or the exhaustive verdict is to
+            decide on problems that have none.
     """
     draws = DrawSettings(
         num_draws=settings.draws,
@@ -142,6 +146,7 @@ def evaluate_policies(
         seed=seed,
         all_kept=all_kept,
     )
+    require_oracle(decides, problems)
     exhaustive = settings.exhaustive
     missing = without_oracle(problems)
     if exhaustive and missing:
@@ -164,6 +169,7 @@ def evaluate_policies(
             exhaustive=exhaustive,
             view=view,
             draws_folder=draws_folder,
+            decides=decides,
         )
         run.event("evaluated", policy=label, new_draws=measured[label].num_new_draws)
     records = [

@@ -33,7 +33,7 @@ from rlgrok.policy import (
     require_prompts,
     save_policy,
 )
-from rlgrok.problems import build_problems, without_oracle
+from rlgrok.problems import build_problems, require_oracle, without_oracle
 from rlgrok.reference import INFO_FILE, Proof, get_reference, load_reference
 from rlgrok.report import build_report
 from rlgrok.tokenizer import decisive_token_ids
@@ -120,7 +120,8 @@ def train(
     }
     require_distinct(prompts)
     start = _start(run, resume=resume)
-    verifier = Verifier(scope, problems)
+    require_oracle(config.judge, data.train)
+    verifier = Verifier(scope, problems, judge=config.judge)
     policy, base_proof = _base(
         config,
         run=run,

@@ -17,7 +17,7 @@ from rlgrok.policy import Policy
 from rlgrok.rewards import is_success, require_verdict
 from rlgrok.sampling import complete
 from rlgrok.training.verification import Verifier
-from rlgrok.types import Completion, Problem, Scope
+from rlgrok.types import Completion, Judge, Problem, Scope
 from runtime.progress import TrainingView
 from runtime.seeding import Stream
 
@@ -59,6 +59,7 @@ def measure(
     exhaustive: bool,
     view: TrainingView,
     draws_folder: Path | None = None,
+    decides: Judge = Judge.TESTS,
 ) -> Measured:
     """Draw, judge and count.
 
@@ -71,6 +72,7 @@ def measure(
         exhaustive: also take the exhaustive verdict of every completion that passes the tests.
         view: progress.
         draws_folder: where draws are kept between calls; None: they are not.
+        decides: whose verdict says what passed, and gives the pass rate.
 
     Raises:
         InputError: the kept draws are damaged or in use.
@@ -79,7 +81,7 @@ def measure(
     prompts = {
         problem.id: scope.render_prompt(problem, policy.prompt_style) for problem in problems
     }
-    verifier = Verifier(scope, {problem.id: problem for problem in problems})
+    verifier = Verifier(scope, {problem.id: problem for problem in problems}, judge=decides)
     identity = policy.identity()
     greedy = _decode_greedily(policy, prompts, settings, view)
     kept, num_new = _drawn(policy, identity, prompts, settings, view, draws_folder)
@@ -233,7 +235,7 @@ def _judge(
     def judge(draw: Draw) -> Judged:
         completion = Completion((), draw.text, is_truncated=draw.is_truncated)
         where = f"{draw.problem_id}, draw {draw.index}"
-        verdict = require_verdict(verifier.verify(draw.problem_id, completion), where)
+        verdict = require_verdict(verifier.decide(draw.problem_id, completion), where)
         passed = is_success(verdict, is_truncated=draw.is_truncated)
         is_right: bool | None = None
         if exhaustive:

@@ -169,7 +169,7 @@ class RolloutFunction:
                     strict=True,
                 )
                 if is_success(
-                    self._verifier.verify(problem_id, completion),
+                    self._verifier.decide(problem_id, completion),
                     is_truncated=completion.is_truncated,
                 )
             ]
@@ -232,7 +232,7 @@ class RewardFunction:
         rewards: list[float | None] = []
         rollouts: list[Rollout] = []
         for index, completion in enumerate(completions):
-            verdict = self._verifier.verify(problem_ids[index], completion)
+            verdict = self._verifier.decide(problem_ids[index], completion)
             reward = self._pay(verdict, completion)
             source = None if source_steps is None else source_steps[index]
             rollouts.append(

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import blake2b
 
-from rlgrok.types import Completion, Problem, Scope, Status, Verdict
+from rlgrok.types import Completion, Judge, Problem, Scope, Status, Verdict
 from runtime.errors import InfrastructureError
 
 MAX_FAILURE_SHARE = 0.01
@@ -24,19 +24,32 @@ class Verifier:
     Args:
         scope: whose `extract`, `verify` and `verify_exhaustive` are used.
         problems: every problem that may be asked about, by id.
+        judge: whose verdict `decide` gives.
         capacity: verdicts remembered; the least recently used leaves first.
     """
 
     def __init__(
-        self, scope: Scope, problems: Mapping[str, Problem], *, capacity: int = 200_000
+        self,
+        scope: Scope,
+        problems: Mapping[str, Problem],
+        *,
+        judge: Judge = Judge.TESTS,
+        capacity: int = 200_000,
     ) -> None:
         self._scope = scope
+        self._judge = judge
         self._problems = problems
         self._capacity = capacity
         self._memo: OrderedDict[tuple[str, bytes, bool], Verdict] = OrderedDict()
         self.num_asked = 0
         self.num_judged = 0
         self.num_failures = 0
+
+    def decide(self, problem_id: str, completion: Completion) -> Verdict:
+        """The verdict that pays or counts: of the tests or of every short input, as was chosen."""
+        return self._verdict(
+            problem_id, completion.text, exhaustive=self._judge is Judge.EXHAUSTIVE
+        )
 
     def verify(self, problem_id: str, completion: Completion) -> Verdict:
         """The verdict of the problem's own tests on a completion."""

@@ -5,17 +5,20 @@ the program compiles to an automaton, so that thousands of programs can be compa
 short tape" is up to 9 symbols with two colours and 6 with four, further where the parameters are longer: always two
 symbols past the longest minimal tape, until the number of tapes becomes unreasonable; past that, more random tapes
 with the sequence planted stand in. A family for which a random tape tells nothing gives tapes of its own (`telling`).
-What it does not prove: anything about longer tapes than it tried.
+Programs that paint have no automaton; the compiled judge (`batch.py`) runs them on every tape. What it does not prove:
+anything about longer tapes than it tried.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from rlgrok.delta.manufactoria.automaton import tapes
-from rlgrok.delta.manufactoria.dsl import ParseError, Program
+from rlgrok.delta.manufactoria.batch import EncodedTests, judge_batch
+from rlgrok.delta.manufactoria.dsl import ParseError, Program, format_program
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Family
 from rlgrok.delta.manufactoria.families.sequences import symbols
 from rlgrok.delta.manufactoria.generator import expected_test
@@ -24,7 +27,6 @@ from rlgrok.delta.manufactoria.judge import (
     compile_text,
     failed_verdict,
     first_failure,
-    is_passed,
     unparsed_verdict,
 )
 from rlgrok.delta.manufactoria.tables import Tables, compile_program
@@ -40,6 +42,9 @@ _NUM_RANDOM_BEYOND = 2000
 _RANDOM_REACH = 5  # random tapes have 1 to 5 symbols more than the bound, or than the sequence if that is longer
 _LONGEST_TELLING = 40
 _MAX_REMEMBERED_PROBLEMS = 1024
+_MAX_ENCODED_BYTES = (
+    256_000_000  # about 2500 problems of two colours, or 60 with every tape of eight in four
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,26 +96,75 @@ def target_behaviour(problem: Problem, max_length: int) -> bytes:
 def verify_exhaustive(problem: Problem, text: str) -> Verdict:
     """The verdict of every short tape and the random longer ones on a program text."""
     checks = checks_of(problem)
+    if checks.family.label is None:
+        return _run_on_all(checks, text)
     try:
         tables = compile_text(text)
     except ParseError as error:
         return unparsed_verdict(error, checks.num_tests, checks.num_accepting)
-    if checks.family.label is None:
-        return _verify_outputs(checks, tables)
-    return _verify_acceptance(checks, tables)
+    return (
+        _verify_acceptance(checks, tables)
+        if _is_quick(tables, checks)
+        else _run_on_all(checks, text)
+    )
 
 
 def solves(program: Program, problem: Problem) -> bool:
     """Whether a program passes the exhaustive verdict of a problem: the verdict alone, without counts."""
     checks = checks_of(problem)
     tables = compile_program(program)
-    if checks.family.label is None:
-        every_tape = _every_tape(checks.alphabet, checks.max_length)
-        short = all(_leaves_right_tape(checks, tables, tape) for tape in every_tape)
-        return short and all(is_passed(t, tables.outcome(t.input)) for t in checks.longer.tests)
+    if checks.family.label is None or not _is_quick(tables, checks):
+        return _run_on_all(checks, format_program(program)).full_pass
     if tables.behaviour(checks.alphabet, checks.max_length) != checks.target:
         return False
     return checks.longer.accepted_by(tables) == checks.longer.accepting
+
+
+def _is_quick(tables: Tables, checks: Checks) -> bool:
+    """An automaton stands for the program on all short tapes."""
+    automaton = tables.automaton
+    return automaton is not None and checks.max_length <= automaton.max_length
+
+
+def _run_on_all(checks: Checks, text: str) -> Verdict:
+    return judge_batch([text], [0], _encoded(checks)).verdict(0)
+
+
+class _Tried(Sequence[TestCase]):
+    """What is tried for a problem as tests, made one by one: thousands of them would take megabytes."""
+
+    def __init__(self, checks: Checks) -> None:
+        self._checks = checks
+
+    def __len__(self) -> int:
+        return self._checks.num_tests
+
+    def __getitem__(self, index: int) -> TestCase:  # type: ignore[override]
+        checks = self._checks
+        short = _every_tape(checks.alphabet, checks.max_length)
+        if index >= len(short):
+            return checks.longer.tests[index - len(short)]
+        return expected_test(checks.family, checks.problem.parameters, short[index])
+
+    def __iter__(self) -> Iterator[TestCase]:
+        return map(self.__getitem__, range(len(self)))
+
+
+_encodings: OrderedDict[str, EncodedTests] = OrderedDict()
+
+
+def _encoded(checks: Checks) -> EncodedTests:
+    """What is tried for a problem, in the compiled judge's form; remembered within a bound on memory."""
+    found = _encodings.get(checks.problem.id)
+    if found is None:
+        found = _encodings[checks.problem.id] = EncodedTests([_Tried(checks)])
+        while len(_encodings) > 1 and _total_bytes() > _MAX_ENCODED_BYTES:
+            _encodings.popitem(last=False)
+    return found
+
+
+def _total_bytes() -> int:
+    return sum(encoding.num_bytes for encoding in _encodings.values())
 
 
 _remembered: OrderedDict[str, Checks] = OrderedDict()
@@ -194,35 +248,6 @@ def _described(checks: Checks, index: int) -> str:
         test = checks.longer.tests[index - len(checks.target)]
         tape, accepting = test.input, test.expected_accepted
     return first_failure(TestCase(tape, check_output=False), None if accepting else "")
-
-
-def _verify_outputs(checks: Checks, tables: Tables) -> Verdict:
-    """Every tape simulated, its output compared."""
-    num_passed, first = 0, ""
-    every_tape = _every_tape(checks.alphabet, checks.max_length)
-    for tape in (*every_tape, *(test.input for test in checks.longer.tests)):
-        if _leaves_right_tape(checks, tables, tape):
-            num_passed += 1
-        elif not first:
-            test = expected_test(checks.family, checks.problem.parameters, tape)
-            first = first_failure(test, tables.outcome(tape))
-    num = checks.num_tests
-    if num_passed == num:
-        return Verdict(Status.PASSED, num, num, num, num)
-    return failed_verdict(
-        num_passed=num_passed,
-        num_tests=num,
-        num_accepting=num,
-        num_accepting_passed=num_passed,
-        first=first,
-    )
-
-
-def _leaves_right_tape(checks: Checks, tables: Tables, tape: str) -> bool:
-    transform = checks.family.transform
-    return transform is not None and tables.outcome(tape) == transform(
-        checks.problem.parameters, tape
-    )
 
 
 @lru_cache(maxsize=16)

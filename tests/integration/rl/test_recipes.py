@@ -12,6 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from rlgrok.config import DataConfig
+from rlgrok.delta.manufactoria import SCOPE
+from rlgrok.problems import build_problems
+from runtime.settings import from_plain
 
 SHORT = (
     "training.max_steps=2",
@@ -48,11 +54,19 @@ def steps(train_here: Callable[..., Path], base: Path) -> Callable[..., list[dic
         (["schedule=binary"], ["binary", "binary"]),
         (["schedule.switch_on=step", "schedule.switch_step=2"], ["dense", "binary"]),
         (
-            ["schedule.switch_on=full_pass", "schedule.switch_threshold=0", "schedule.running_window=1"],
+            [
+                "schedule.switch_on=full_pass",
+                "schedule.switch_threshold=0",
+                "schedule.running_window=1",
+            ],
             ["dense", "binary"],
         ),
         (
-            ["schedule.switch_on=dense_reward", "schedule.switch_threshold=1", "schedule.fallback_step=2"],
+            [
+                "schedule.switch_on=dense_reward",
+                "schedule.switch_threshold=1",
+                "schedule.fallback_step=2",
+            ],
             ["dense", "binary"],
         ),
         (["schedule=staged_plateau"], ["dense", "dense"]),
@@ -147,3 +161,22 @@ def test_without_replay_none_is(steps: Callable) -> None:
     found = steps("replay=none", "training.max_steps=6", "training.group_size=12")
     assert sum(line["full_pass"] for line in found) > 0  # there would be something to replay
     assert [line["replayed"] for line in found] == [0.0] * 6
+
+
+def test_the_exhaustive_verdict_pays(train_here: Callable[..., Path], base: Path) -> None:
+    """The reward of every draw is what the exhaustive verdict says of its program, not what the tests say."""
+    run = train_here(*SHORT, f"policy.source={base}", "judge=exhaustive", "schedule=dense")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["judge"] == "exhaustive"
+    _, data = build_problems(from_plain(DataConfig, config["data"]), seed=config["seed"])
+    problems = {problem.id: problem for problem in (*data.train, *data.heldout)}
+    drawn = [record for record in records(run) if record["kind"] == "train" and record["pass_rate"]]
+    assert drawn
+    by_tests = 0
+    for record in drawn:
+        problem, program = problems[record["problem_id"]], SCOPE.extract(record["text"])
+        right = SCOPE.verify_exhaustive(problem, program)
+        assert record["pass_rate"] == right.pass_rate
+        assert record["full_pass"] <= right.full_pass
+        by_tests += right.pass_rate == SCOPE.verify(problem, program).pass_rate
+    assert by_tests < len(drawn)

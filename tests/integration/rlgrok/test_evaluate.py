@@ -22,7 +22,7 @@ from rlgrok.evaluation.gzip_lines import read_lines
 from rlgrok.passk import pooled_upper
 from rlgrok.policy import build_tiny_policy, load_policy, save_policy
 from rlgrok.problems import build_problems
-from rlgrok.types import PromptStyle, TestSource
+from rlgrok.types import Judge, PromptStyle, TestSource
 from runtime.errors import ConfigError, InputError
 from runtime.progress import SilentView
 from runtime.run import Run
@@ -45,6 +45,7 @@ def make_config(source: str, **evaluation) -> EvalConfig:
     return EvalConfig(
         name="demo",
         seed=0,
+        judge=Judge.TESTS,
         data=DataConfig(
             scope="manufactoria", families=["starts_with"], colors=Colors.TWO, lengths=[2], heldout_share=0.5,
             max_problems=None, tests=TestSource.DELTA,

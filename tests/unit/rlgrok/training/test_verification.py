@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rlgrok.training.verification import MIN_VERDICTS_FOR_SHARE, Verifier
-from rlgrok.types import Completion, Problem, Scope, Status, Verdict
+from rlgrok.types import Completion, Judge, Problem, Scope, Status, Verdict
 from runtime.errors import InfrastructureError
 
 PROBLEMS = {
@@ -55,6 +55,19 @@ def test_each_pair_is_judged_once_and_verdicts_are_not_mixed_up() -> None:
         ("tests", "two", "ab"),
     ]
     assert (verifier.num_asked, verifier.num_judged) == (12, 4)
+
+
+@pytest.mark.parametrize(
+    ("judge", "kind"), [(Judge.TESTS, "tests"), (Judge.EXHAUSTIVE, "exhaustive")]
+)
+def test_the_chosen_verdict_decides_and_the_others_stay(judge: Judge, kind: str) -> None:
+    counting = Counting()
+    verifier = Verifier(counting.scope, PROBLEMS, judge=judge)
+    verifier.decide("one", text("a"))
+    assert counting.asked == [(kind, "one", "a")]
+    verifier.verify("one", text("a"))
+    verifier.verify_exhaustive("one", text("a"))
+    assert sorted(counting.asked) == [("exhaustive", "one", "a"), ("tests", "one", "a")]
 
 
 def test_the_least_recently_used_verdict_leaves_first() -> None:
