@@ -134,7 +134,7 @@ def seed_curves(runs: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
         lower.set_ylabel("seed")
         lower.set_xlim(0, last)
         lower.set_xlabel("optimiser step")
-        lower.legend(loc="lower right")
+        lower.legend(loc="lower left")
     return output.getvalue()
 
 
