@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cli import errors, output
-from rlgrok.verify import verify_lines
+from rlgrok.verify import bounded_lines, verify_lines
 from runtime.errors import ConfigError, InputError
 from runtime.storage import storage_errors
 
@@ -28,8 +28,10 @@ def verify_file(scope: str, source: Path, out: Path | None, *, quiet: bool, as_j
         raise ConfigError(
             "--json needs --out", got="verdicts and result both on standard output", where="--json"
         )
+    hidden = quiet or (out is None and sys.stdout.isatty())  # a bar among the verdicts helps nobody
     with _lines(source) as lines, _writer(out) as write:
-        counts = verify_lines(lines, write, scope=scope)
+        with _progress(source, lines, hidden=hidden) as counted:
+            counts = verify_lines(counted, write, scope=scope)
     code = errors.USER if counts.num_malformed else errors.DONE
     if not quiet:
         output.facts("verdicts", asdict(counts))
@@ -53,14 +55,34 @@ def verify_file(scope: str, source: Path, out: Path | None, *, quiet: bool, as_j
 @contextmanager
 def _lines(source: Path) -> Iterator[Iterator[bytes]]:
     if source == STANDARD:
-        yield iter(sys.stdin.buffer)
+        yield bounded_lines(sys.stdin.buffer)
         return
     try:
         file = source.open("rb")
     except OSError as error:
         raise InputError(f"the file cannot be read: {error.strerror}", where=source) from error
     with file:
-        yield iter(file)
+        yield bounded_lines(file)
+
+
+@contextmanager
+def _progress(source: Path, lines: Iterator[bytes], *, hidden: bool) -> Iterator[Iterator[bytes]]:
+    """The lines, with a bar on standard error that follows them where that is a terminal."""
+    if hidden or not sys.stderr.isatty():
+        yield lines
+        return
+    from rich.progress import Progress
+
+    size = source.stat().st_size if source.is_file() else None
+    with Progress(console=output.console(), transient=True) as progress:
+        task = progress.add_task("judging", total=size)
+
+        def counted() -> Iterator[bytes]:
+            for line in lines:
+                yield line
+                progress.advance(task, len(line))
+
+        yield counted()
 
 
 @contextmanager

@@ -2,19 +2,46 @@
 
 A record is `{"dsl": ..., "test_cases": [...]}` with the fields of the scope's verification API. A malformed record
 does not stop the batch: its own output line says what is wrong, with the line number and the field, and it is counted.
-What to make of the counts (an exit code) is the caller's business.
+Neither does one that asks for too much: lines, tests and answers are bounded, so that memory is, too. What to make of
+the counts (an exit code) is the caller's business.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import IO, Any
 
-from rlgrok.delta.manufactoria.records import RecordError, judge_record
+from rlgrok.delta.manufactoria.complete import TooLarge, complete
+from rlgrok.delta.manufactoria.patterns import PatternTimeout
+from rlgrok.delta.manufactoria.records import RecordError, read_record, response
 from runtime.errors import InputError
+
+MAX_LINE_BYTES = 32_000_000
+"""Of one record: a program of ten megabytes and a tape of a million symbols have room."""
+MAX_TESTS = 100_000
+"""Of one record."""
+
+
+def judge_record(record: object) -> dict[str, Any]:
+    """The response to one decoded record of Manufactoria, by compiled code.
+
+    Raises:
+        RecordError: the first field that is missing, of the wrong type, or asks for too much.
+    """
+    cases = record.get("test_cases") if isinstance(record, dict) else None
+    if isinstance(cases, list) and len(cases) > MAX_TESTS:
+        raise RecordError("test_cases", f"{len(cases)} tests, at most {MAX_TESTS}")
+    text, tests = read_record(record)
+    try:
+        return response(complete(text, tests))
+    except TooLarge as error:
+        raise RecordError("test_cases", str(error)) from error
+    except PatternTimeout as error:
+        raise RecordError(str(error.where), error.what) from error
+
 
 _JUDGES: Mapping[str, Callable[[object], dict[str, Any]]] = {"manufactoria": judge_record}
 """Scope to the judge of one decoded record."""
@@ -66,6 +93,15 @@ def verify_lines(
     return VerifyCounts(records, passed, invalid, malformed)
 
 
+def bounded_lines(file: IO[bytes], *, most: int = MAX_LINE_BYTES) -> Iterator[bytes]:
+    """The lines of a file, where of a longer line only the beginning is kept: one byte more than `most`."""
+    while line := file.readline(most + 1):
+        rest = line
+        while len(rest) == most + 1 and not rest.endswith(b"\n"):
+            rest = file.readline(most + 1)
+        yield line
+
+
 def malformed_result(line: int, error: RecordError) -> dict[str, Any]:
     """The output line of something that is not a record: nothing passed, and where the mistake is."""
     return {
@@ -93,6 +129,8 @@ def _judge_of(scope: str) -> Callable[[object], dict[str, Any]]:
 
 
 def _decode(line: str | bytes) -> object:
+    if len(line) > MAX_LINE_BYTES:
+        raise RecordError("", f"a line of more than {MAX_LINE_BYTES} bytes")
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:

@@ -25,6 +25,7 @@ from rlgrok.delta.manufactoria.dsl import (
 )
 from rlgrok.delta.manufactoria.judge import Judgement, TestResult, is_passed
 from rlgrok.delta.manufactoria.machine import ITERATION_LIMIT, ROUTED_TO_NONE, UNKNOWN_NODE
+from rlgrok.delta.manufactoria.patterns import PatternTimeout
 from rlgrok.types import TestCase
 
 MAX_PATH_NODES = 2_000_000
@@ -51,6 +52,7 @@ def complete(text: str, tests: Sequence[TestCase], *, strict: bool = False) -> J
         strict: as in `machine.run`.
 
     Raises:
+        PatternTimeout: an expected output is a pattern that takes too long.
         TooLarge: the paths have more than `MAX_PATH_NODES` nodes or `MAX_PATH_CHARACTERS` characters in all.
     """
     from rlgrok.delta.manufactoria import compiled
@@ -93,7 +95,7 @@ def complete(text: str, tests: Sequence[TestCase], *, strict: bool = False) -> J
                 expected_accepted=test.expected_accepted,
                 actual_accepted=accepted,
                 check_output=test.check_output,
-                passed=is_passed(test, tape if accepted else None),
+                passed=_is_passed(test, tape if accepted else None, len(results)),
                 path=tuple([names[state] for state in path[visited : visited + visits].tolist()]),
                 rejection_reason=_REASONS[end],
                 description=test.description,
@@ -102,6 +104,14 @@ def complete(text: str, tests: Sequence[TestCase], *, strict: bool = False) -> J
         visited += visits
         painted += count
     return Judgement(all(result.passed for result in results), tuple(results))
+
+
+def _is_passed(test: TestCase, final_tape: str | None, index: int) -> bool:
+    """`judge.is_passed`, which says which test asked for too much."""
+    try:
+        return is_passed(test, final_tape)
+    except PatternTimeout as error:
+        raise PatternTimeout(error.what, where=f"test_cases[{index}].expected_output") from error
 
 
 def _renamed(program: Program) -> Program:

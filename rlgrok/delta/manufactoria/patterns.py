@@ -23,21 +23,24 @@ from typing import NamedTuple
 from runtime.errors import InputError
 
 DEADLINE_S = 0.3
-"""For one match outside the subset; the reference's own client waits 5 s for a whole request."""
+"""Processor time for one match outside the subset, so that a busy machine gives the same answers; past it, the kernel
+ends the process. The reference's own client waits 5 s for a whole request."""
 _MAX_POSITIONS = 1000
 _MAX_DEPTH = 50
 _MAX_WORK = 2_000_000
 """Positions looked at for one tape: a third of a second."""
-_START_S = 30.0
-_CHILD = """
-import json, re, sys
+_PATIENCE_S = 30.0  # for a process that gets no processor
+_CHILD = f"""
+import json, re, signal, sys
 print(flush=True)
 for line in sys.stdin:
     pattern, tape = json.loads(line)
+    signal.setitimer(signal.ITIMER_PROF, {DEADLINE_S})
     try:
         found = re.fullmatch(pattern, tape) is not None
     except (re.error, OverflowError, RecursionError):
         found = pattern == tape
+    signal.setitimer(signal.ITIMER_PROF, 0)
     print(int(found), flush=True)
 """
 
@@ -247,7 +250,7 @@ class _Child:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(json.dumps([pattern, tape]) + "\n")
                 process.stdin.flush()
-                if select.select([process.stdout], [], [], DEADLINE_S)[0]:
+                if select.select([process.stdout], [], [], _PATIENCE_S)[0]:
                     answer = process.stdout.readline()
             if not answer:
                 self._end()
@@ -271,8 +274,8 @@ class _Child:
                 encoding="utf-8",
             )
             self._owner = os.getpid()
-            select.select([self._process.stdout], [], [], _START_S)
-            self._process.stdout.readline()  # its sign of being ready, which is no part of the deadline
+            select.select([self._process.stdout], [], [], _PATIENCE_S)
+            self._process.stdout.readline()  # its sign of being ready
         return self._process
 
     def _end(self) -> None:

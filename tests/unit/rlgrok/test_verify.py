@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from rlgrok.verify import VerifyCounts, verify_lines
+from rlgrok.verify import MAX_LINE_BYTES, VerifyCounts, bounded_lines, verify_lines
 from runtime.errors import InputError
 
 ACCEPT_ALL = "START start:\n    NEXT end\nEND end"
@@ -86,21 +87,71 @@ def test_characters_outside_ascii_survive_the_way() -> None:
     assert results[0]["results"][0]["path"] == ["start", "é", "end"]
 
 
-def test_a_program_of_a_megabyte_and_a_tape_of_a_million_symbols_are_judged() -> None:
-    chain = "".join(f"PULLER_RB p{i}:\n    [R] p{i + 1}\n" for i in range(30_000))
-    text = f"START start:\n    NEXT p0\n{chain}PULLER_RB p30000:\n    [R] end\nEND end"
-    assert len(text) > 900_000
-    tape = json.dumps(
-        {
-            "dsl": "START start:\n    NEXT p\nPULLER_RB p:\n    [R] p\nEND end",
-            "test_cases": [{"input": "R" * 1_000_000}],
-        }
-    )
-    results, counts = judged([record(text), tape])
-    assert [r["valid"] for r in results] == [True, True]
-    assert results[0]["results"][0]["rejection_reason"] == "routed to NONE"
-    assert results[1]["results"][0]["rejection_reason"] == "iteration limit"
-    assert counts.num_full_pass == 0
+def request(program: str, *tests: dict[str, Any]) -> str:
+    return json.dumps({"dsl": program, "test_cases": list(tests)})
+
+
+LOOP = "START start:\n    NEXT {0}\nPULLER_RB {0}:\n    [R] {0}\n    [EMPTY] {0}\nEND end"
+LONG_CHAIN = (
+    "START start:\n    NEXT p0\n"
+    + "".join(f"PULLER_RB p{i}:\n    [R] p{i + 1}\n" for i in range(330_000))
+    + "PULLER_RB p330000:\n    [R] end\nEND end"
+)
+
+
+def test_hostile_records_get_a_verdict_or_an_error_and_the_rest_is_judged() -> None:
+    """Each takes a fraction of a second; memory is bounded by the longest line."""
+    assert len(LONG_CHAIN) > 10_000_000
+    one = {"input": "R" * 5}
+    lines = [
+        request(LONG_CHAIN, one),
+        request(LONG_CHAIN.replace("p330000:", "p330000"), one),
+        request("x" * 10_000_000, one),
+        request(
+            "START start:\n    NEXT p\nPULLER_RB p:\n    [R] p\nEND end", {"input": "R" * 1_000_000}
+        ),
+        request(ACCEPT_ALL, {"input": "R" * 40, "expected_output": "(R+)+B"}),
+        request(
+            ACCEPT_ALL, {"input": "R" * 40}, {"input": "R" * 40, "expected_output": r"(R+)+\Z."}
+        ),
+        request(ACCEPT_ALL, {"input": "", "expected_output": "(" * 100_000 + "*" * 100_000}),
+        request(LOOP.format("p" * 1_000_000), one),
+        request(LOOP.format("p"), *[one] * 2500),
+        request(ACCEPT_ALL + "\x00", {"input": "\x00"}),
+        request("START start:\n    NEXT \ud800\nEND end", {"input": "\ud800"}),
+        request(ACCEPT_ALL, {"input": "\ud800\x00", "expected_output": "\ud800\x00"}),
+        '{"dsl": "", "test_cases": [' + ",".join(['{"input":""}'] * 1_000_000) + "]}",
+        record(),
+    ]
+    results, counts = judged(lines)
+    told = [r["results"][0]["rejection_reason"] if r["results"] else r["message"] for r in results]
+    assert told[0] == "routed to NONE"
+    assert told[1] == "DSL Parse Error: Line 660003: PULLER_RB needs a colon after its id"
+    assert told[2].startswith("DSL Parse Error: Line 1: invalid node declaration: 'xxx")
+    assert told[3] == "iteration limit"
+    assert told[4] is None
+    assert results[4]["all_passed"] is False
+    assert results[5]["error"]["field"] == "test_cases[1].expected_output"
+    assert "takes too long to match with 40 symbols" in told[5]
+    assert told[6] is None  # no usable pattern: compared as text
+    assert "have 999000" in told[7]
+    assert "visit 2500000 nodes, at most 2000000" in told[8]
+    assert told[9].startswith("DSL Parse Error: Line 3: invalid node declaration")
+    assert told[10].startswith("DSL Parse Error: Line 2: invalid NEXT route")
+    assert results[11]["full_pass"] is True
+    assert told[12] == "Record Error: line 13: test_cases: 1000000 tests, at most 100000"
+    assert results[13]["full_pass"] is True
+    assert counts == VerifyCounts(num_records=14, num_full_pass=2, num_invalid=4, num_malformed=4)
+
+
+def test_of_a_line_without_an_end_no_more_than_a_part_is_held() -> None:
+    file = io.BytesIO(b"a" * 9 + b"\n" + b"b" * 100 + b"\n" + b"c\n" + b"d" * 11)
+    assert list(bounded_lines(file, most=10)) == [b"a" * 9 + b"\n", b"b" * 11, b"c\n", b"d" * 11]
+
+
+def test_a_line_that_is_too_long_is_no_record() -> None:
+    results, _ = judged([b" " * 10 + b"1" * MAX_LINE_BYTES])
+    assert results[0]["message"] == "Record Error: line 1: a line of more than 32000000 bytes"
 
 
 def test_an_unknown_scope_is_named_with_the_nearest() -> None:
