@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import IO, Any
 
-from rlgrok.delta.manufactoria.complete import TooLarge, complete
 from rlgrok.delta.manufactoria.patterns import PatternTimeout
 from rlgrok.delta.manufactoria.records import RecordError, read_record, response
 from runtime.errors import InputError
@@ -31,6 +30,8 @@ def judge_record(record: object) -> dict[str, Any]:
     Raises:
         RecordError: the first field that is missing, of the wrong type, or asks for too much.
     """
+    from rlgrok.delta.manufactoria.complete import TooLarge, complete  # imports numpy
+
     cases = record.get("test_cases") if isinstance(record, dict) else None
     if isinstance(cases, list) and len(cases) > MAX_TESTS:
         raise RecordError("test_cases", f"{len(cases)} tests, at most {MAX_TESTS}")

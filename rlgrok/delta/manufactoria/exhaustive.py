@@ -15,9 +15,9 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from rlgrok.delta.manufactoria.automaton import tapes
-from rlgrok.delta.manufactoria.batch import EncodedTests, judge_batch
 from rlgrok.delta.manufactoria.dsl import ParseError, Program, format_program
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Family
 from rlgrok.delta.manufactoria.families.sequences import symbols
@@ -32,6 +32,9 @@ from rlgrok.delta.manufactoria.judge import (
 from rlgrok.delta.manufactoria.tables import Tables, compile_program
 from rlgrok.types import Problem, Status, TestCase, Verdict
 from runtime.seeding import Stream
+
+if TYPE_CHECKING:
+    from rlgrok.delta.manufactoria.batch import EncodedTests
 
 _SHORT = {"two": 9, "four": 6}
 _LONGEST = {"two": 15, "four": 8}
@@ -127,6 +130,8 @@ def _is_quick(tables: Tables, checks: Checks) -> bool:
 
 
 def _run_on_all(checks: Checks, text: str) -> Verdict:
+    from rlgrok.delta.manufactoria.batch import judge_batch  # imports numpy, and numba when it runs
+
     return judge_batch([text], [0], _encoded(checks)).verdict(0)
 
 
@@ -155,6 +160,8 @@ _encodings: OrderedDict[str, EncodedTests] = OrderedDict()
 
 def _encoded(checks: Checks) -> EncodedTests:
     """What is tried for a problem, in the compiled judge's form; remembered within a bound on memory."""
+    from rlgrok.delta.manufactoria.batch import EncodedTests
+
     found = _encodings.get(checks.problem.id)
     if found is None:
         found = _encodings[checks.problem.id] = EncodedTests([_Tried(checks)])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numba
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlgrok.delta.manufactoria import compiled
 from rlgrok.delta.manufactoria.batch import Batch, EncodedTests, judge_batch
 from rlgrok.delta.manufactoria.dsl import format_program
 from rlgrok.delta.manufactoria.judge import judge, to_verdict
@@ -189,3 +192,17 @@ def test_nothing_to_judge_is_judged() -> None:
     batch = judge_batch([EAT, "x"], [0, 0], EncodedTests([[]]))
     assert batch.full_pass.tolist() == [False, False]
     assert batch.verdict(0).message == "there are no tests to pass"
+
+
+def test_where_numba_may_not_write_it_compiles_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = numba.njit
+
+    def njit(*functions: object, **options: bool) -> object:
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return real(*functions, **options)
+
+    monkeypatch.setattr(numba, "njit", njit)
+    successor = compiled._compiled(lambda number: number + 1)
+    assert successor(1) == 2
+    assert successor.stats.cache_path is None
