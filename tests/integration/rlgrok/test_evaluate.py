@@ -17,11 +17,14 @@ from rlgrok.config import (
     PolicyConfig,
     TrackingConfig,
 )
+from rlgrok.delta.manufactoria.wrapped import to_record
 from rlgrok.evaluate import evaluate
 from rlgrok.evaluation.gzip_lines import read_lines
+from rlgrok.evaluation.sources import trained_on
 from rlgrok.passk import pooled_upper
 from rlgrok.policy import build_tiny_policy, load_policy, save_policy
 from rlgrok.problems import build_problems
+from rlgrok.recordfiles import write_records
 from rlgrok.types import Judge, PromptStyle, TestSource
 from runtime.errors import ConfigError, InputError
 from runtime.progress import SilentView
@@ -172,6 +175,35 @@ def test_without_held_out_problems_all_are_evaluated(model: Path, tmp_path) -> N
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, heldout_share=0.0))
     _, summary = evaluate_in(tmp_path / "run", config)
     assert (summary["split"], summary["num_problems"]) == ("train", 4)
+
+
+def test_records_without_parameters_have_no_exhaustive_verdict(model: Path, tmp_path) -> None:
+    """They are judged by their tests, and everything that would need more says so."""
+    config, path = make_config(str(model)), tmp_path / "records.jsonl"
+    scope, built = build_problems(config.data, seed=0)
+    records = [to_record(problem) for problem in (*built.train, *built.heldout)]
+    for record, problem in zip(records, (*built.train, *built.heldout), strict=True):
+        text = scope.render_prompt(problem, PromptStyle.COMPACT)  # words that the tiny policy knows
+        record["messages"] = [{"role": "user", "content": text}]
+    write_records(records, path)
+    data = dataclasses.replace(config.data, sets=[str(path)], families=[], lengths=[])
+    policy = dataclasses.replace(config.policy, prompt=PromptStyle.FULL)
+    config = dataclasses.replace(config, data=data, policy=policy)
+    run, summary = evaluate_in(tmp_path / "run", config)
+    assert (summary["num_problems"], summary["pass_at_k_verdict"]) == (2, "tests")
+    assert summary["heldout_exhaustive"] is None
+    assert summary["heldout_full_pass"] is not None
+    (warning,) = [e for e in read_jsonl(run / "events.jsonl") if e["kind"] == "warning"]
+    assert warning["name"] == "no_exhaustive_verdict"
+    assert "2 of 2 problems name no parameters" in warning["message"]
+    assert (run / "report.html").is_file()
+    trained = Run.create(
+        tmp_path / "t", command="rl train", name="t", argv=[], config=as_plain(config), overrides=[], seeds={}
+    )  # fmt: skip
+    trained.finish("done")
+    assert len(trained_on(str(trained.path)) or ()) == 2
+    path.unlink()
+    assert trained_on(str(trained.path)) is None
 
 
 def test_what_cannot_be_evaluated_is_refused(tmp_path) -> None:
