@@ -16,7 +16,7 @@ from bayesreg.prepare import Prepared, prepare
 from bayesreg.simulate import Covariates, SimulationSettings, simulate
 from bayesreg.types import CONFIGURATIONS, Draws, ModelSettings
 
-pytestmark = [pytest.mark.stat, pytest.mark.slow]
+pytestmark = [pytest.mark.stat, pytest.mark.slow, pytest.mark.timeout(3600)]
 
 SMALL = SimulationSettings(
     num_rows=80, num_test_rows=0, num_covariates=5, num_targets=8, rank=2, signal_share=0.1,

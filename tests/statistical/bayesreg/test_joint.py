@@ -16,7 +16,10 @@ import pytest
 from bayesreg import checks
 from bayesreg.types import CONFIGURATIONS, ModelSettings, SignalCovariance
 
-pytestmark = pytest.mark.stat
+pytestmark = [
+    pytest.mark.stat,
+    pytest.mark.timeout(3600),
+]  # compilation, on a machine that may be busy
 
 BOUND = 4.0
 TINY = {"rank": 2, "noise_rank": 2, "latent_snr_location": 0.0, "confounder_scale": 1.0}

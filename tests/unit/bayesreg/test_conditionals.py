@@ -22,6 +22,8 @@ from bayesreg.gibbs.state import Layout, Parameters, component_shapes, draw_prio
 from bayesreg.model import latent_noise_model, sample_parameters
 from bayesreg.types import CONFIGURATIONS, ModelSettings, SignalCovariance
 
+pytestmark = pytest.mark.timeout(900)  # compilation, on a machine that may be busy
+
 EVERYTHING = CONFIGURATIONS["information_sharing"].with_(
     rank=2,
     noise_rank=2,

@@ -13,6 +13,8 @@ from bayesreg.prepare import Prepared, prepare
 from bayesreg.types import CONFIGURATIONS, ModelSettings
 from runtime.errors import CheckpointError, ConfigError, InputError
 
+pytestmark = pytest.mark.timeout(900)  # compilation, on a machine that may be busy
+
 SETTINGS = ModelSettings(rank=2)
 
 
