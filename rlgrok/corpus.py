@@ -3,9 +3,10 @@
 Two kinds of examples: right solutions of the *basic* families under their own prompts, and the same programs with
 some rejecting routes sent to a node, under the name of a family that is not taught. The second kind shows the policy
 that routes may lead anywhere (self-loops, back edges) and what those names have in common, that the pattern is read to
-its end: so its first draws on a target differ from each other, without which no reward can tell them apart, and
-have as many states as the pattern has symbols, without which they get stuck short of it (docs/log.md). It never shows a solution of a target: a program
-that behaves like one on every short tape is dropped, and counted. Pure, from named streams.
+its end: so its first draws on a target differ from each other, without which no reward can tell them apart, and have
+as many states as the pattern has symbols, without which they get stuck short of it (docs/log.md). It never shows a
+solution of a target: a program that behaves like one on every short tape is dropped, and counted. Pure, from named
+streams.
 """
 
 from __future__ import annotations
