@@ -225,8 +225,11 @@ def complete_draws(parameters: Parameters, prepared: Prepared, seed: int) -> Dra
         eta = latents.draw_eta(normals, found, problem, kappa, omega_variance, layout)
         return sampler.complete(p, Latents(eta, kept_key), problem, prepared.rotation, layout)
 
-    flat = jax.tree.map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), parameters)
-    keys = random.split(random.key(seed), lead[0] * lead[1])
+    count = (
+        lead[0] * lead[1]
+    )  # written out: -1 is undefined for the empty arrays of parts that are off
+    flat = jax.tree.map(lambda leaf: leaf.reshape((count, *leaf.shape[2:])), parameters)
+    keys = random.split(random.key(seed), count)
     kept = jax.jit(lambda pair: jax.lax.map(one, pair))((keys, flat))
     return to_draws(jax.tree.map(lambda leaf: leaf.reshape(lead + leaf.shape[1:]), kept), prepared)
 

@@ -271,4 +271,7 @@ def log_predictive_density(
 
 def _pooled(values: np.ndarray) -> np.ndarray:
     """Chains joined: (chain, draw, ..) to (chain * draw, ..)."""
-    return values.reshape((-1, *values.shape[2:]))
+    count = (
+        values.shape[0] * values.shape[1]
+    )  # -1 is undefined for the empty arrays of parts that are off
+    return values.reshape((count, *values.shape[2:]))

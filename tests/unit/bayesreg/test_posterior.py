@@ -149,6 +149,30 @@ def test_other_sizes_than_at_the_fit_are_named() -> None:
         posterior.summarise_coef(draws, level=1.0)
 
 
+def test_parts_that_are_off_are_empty_and_change_nothing() -> None:
+    draws = make_draws()
+    zero = dataclasses.replace(
+        draws,
+        noise_loadings=np.zeros_like(draws.noise_loadings),
+        confounder_coef=np.zeros_like(draws.confounder_coef),
+    )
+    off = dataclasses.replace(
+        draws,
+        noise_loadings=draws.noise_loadings[..., :0, :],
+        confounder_coef=draws.confounder_coef[..., :0, :],
+    )
+    x, z = np.ones((2, P)), np.ones((2, C))
+    np.testing.assert_allclose(posterior.noise_covariance(off), posterior.noise_covariance(zero))
+    np.testing.assert_allclose(
+        posterior.predictive_means(off, x), posterior.predictive_means(zero, x, z)
+    )
+    found = posterior.log_predictive_density(off, np.ones((2, K)), x)
+    expected = posterior.log_predictive_density(zero, np.ones((2, K)), x, z)
+    np.testing.assert_allclose(found, expected)
+    rng = np.random.default_rng(0)
+    assert posterior.predictive_draws(off, x, rng=rng).shape == (CHAINS * COUNT, 2, K)
+
+
 def test_draws_are_joined_along_the_draw_axis() -> None:
     first, second = make_draws(0), make_draws(1)
     joined = Draws.concatenate([first, second])
