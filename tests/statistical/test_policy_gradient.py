@@ -68,7 +68,7 @@ SCHEDULE = ScheduleConfig(
 class Payer:
     """Stands in for the verifier: a token passes as many of ten tests as `marks` says, by problem."""
 
-    def verify(self, problem_id: str, completion: Completion) -> Verdict:
+    def decide(self, problem_id: str, completion: Completion) -> Verdict:
         return Verdict(Status.FAILED, marks(problem_id, completion.token_ids[0]), 10)
 
 

@@ -49,7 +49,7 @@ def ask(protocol: str, folder: Path, **variables: str) -> list[str]:
     ("words", "expected"),
     [
         (["r"], ["rl", "runs"]),
-        (["rl", "tr"], ["train"]),
+        (["rl", "tr"], ["trace", "train"]),
         (["rl", "train", "--de"], ["--device"]),
         (["rl", "train", "--device", "a"], ["auto"]),
         (["rl", "verify", "--scope", ""], ["manufactoria"]),

@@ -25,7 +25,7 @@ from rlgrok.passk import pooled_upper
 from rlgrok.policy import build_tiny_policy, load_policy, save_policy
 from rlgrok.problems import build_problems
 from rlgrok.recordfiles import write_records
-from rlgrok.types import Judge, PromptStyle, TestSource
+from rlgrok.types import GrammarRules, Judge, PromptStyle, TestSource
 from runtime.errors import ConfigError, InputError
 from runtime.progress import SilentView
 from runtime.run import Run
@@ -53,7 +53,7 @@ def make_config(source: str, **evaluation) -> EvalConfig:
             scope="manufactoria", families=["starts_with"], colors=Colors.TWO, lengths=[2], heldout_share=0.5,
             max_problems=None, tests=TestSource.DELTA,
         ),
-        policy=PolicyConfig(source=source, prompt=PromptStyle.COMPACT, dtype="float32", max_new_tokens=24),
+        policy=PolicyConfig(source, PromptStyle.COMPACT, "float32", max_new_tokens=24, grammar=GrammarRules.NONE),
         evaluation=EvaluationConfig(**{**settings, **evaluation}),
         tracking=TrackingConfig(trackers=[], project="p", uri=None),
     )  # fmt: skip

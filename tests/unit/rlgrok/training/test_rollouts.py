@@ -41,7 +41,7 @@ class Judge:
     verdict: Callable[[str, Completion], Verdict]
     asked: list[str] = field(default_factory=list)
 
-    def verify(self, problem_id: str, completion: Completion) -> Verdict:
+    def decide(self, problem_id: str, completion: Completion) -> Verdict:
         self.asked.append(problem_id)
         return self.verdict(problem_id, completion)
 
