@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rlgrok.delta.fields import RecordError, required, shown, typed
 from rlgrok.delta.manufactoria.judge import Judgement, TestResult, judge
 from rlgrok.types import TestCase
 
@@ -19,21 +20,6 @@ _TEST_FIELDS: Mapping[str, tuple[type, object]] = {
     "description": (str, ""),
 }
 """Optional fields of a test: type and default. `input` is the only required one."""
-_TYPE_WORDS = {str: "a string", bool: "true or false", list: "a list", dict: "an object"}
-
-
-class RecordError(Exception):
-    """A record that cannot be judged.
-
-    Args:
-        field: path of the offending field, such as `test_cases[3].input`; empty for the record as a whole.
-        what: what is wrong with it.
-    """
-
-    def __init__(self, field: str, what: str) -> None:
-        self.field = field
-        self.what = what
-        super().__init__(f"{field}: {what}" if field else what)
 
 
 def judge_record(record: object, *, strict: bool = False) -> dict[str, Any]:
@@ -64,7 +50,7 @@ def read_record(record: object) -> tuple[str, list[TestCase]]:
     cases = required(request, "test_cases", list, "test_cases")
     limit = request.get("max_execution_time", 1.0)  # accepted and never used (P10)
     if isinstance(limit, bool) or not isinstance(limit, int | float):
-        raise RecordError("max_execution_time", f"expected a number, got {_shown(limit)}")
+        raise RecordError("max_execution_time", f"expected a number, got {shown(limit)}")
     return text, [read_test(case, f"test_cases[{index}]") for index, case in enumerate(cases)]
 
 
@@ -110,30 +96,3 @@ def read_test(case: object, where: str) -> TestCase:
         for name, (kind, default) in _TEST_FIELDS.items()
     }
     return TestCase(input=tape, **optional)
-
-
-def required(fields: Mapping[str, Any], name: str, kind: type, where: str) -> Any:  # noqa: ANN401 - of type kind
-    """A field that must be there, of a type.
-
-    Raises:
-        RecordError: it is missing or of another type.
-    """
-    if name not in fields:
-        raise RecordError(where, "missing")
-    return typed(fields[name], kind, where)
-
-
-def typed(value: object, kind: type, where: str) -> Any:  # noqa: ANN401 - of type kind
-    """The value itself, of a type.
-
-    Raises:
-        RecordError: it is of another type.
-    """
-    if not isinstance(value, kind):
-        raise RecordError(where, f"expected {_TYPE_WORDS[kind]}, got {_shown(value)}")
-    return value
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:40] + "..."
