@@ -1,4 +1,4 @@
-"""`toolkit rl`: train, eval, verify, report, reference."""
+"""`toolkit rl`: train, eval, verify, simulate, report, reference."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import audit, problems, serve, trace
+from cli import audit, problems, serve, simulate, trace
 from cli.completion import (
     complete_device,
     complete_evaluation,
@@ -245,6 +245,7 @@ def report(
 app.command(epilog=audit.EPILOG)(audit.audit)
 app.command(epilog=problems.EPILOG)(problems.problems)
 app.command(epilog=serve.EPILOG)(serve.serve)
+app.command(epilog=simulate.EPILOG)(simulate.simulate)
 app.command(epilog=trace.EPILOG)(trace.trace)
 
 

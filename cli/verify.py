@@ -29,8 +29,8 @@ def verify_file(scope: str, source: Path, out: Path | None, *, quiet: bool, as_j
             "--json needs --out", got="verdicts and result both on standard output", where="--json"
         )
     hidden = quiet or (out is None and sys.stdout.isatty())  # a bar among the verdicts helps nobody
-    with _lines(source) as lines, _writer(out) as write:
-        with _progress(source, lines, hidden=hidden) as counted:
+    with open_lines(source) as lines, line_writer(out) as write:
+        with line_progress(source, lines, "judging", hidden=hidden) as counted:
             counts = verify_lines(counted, write, scope=scope)
     code = errors.USER if counts.num_malformed else errors.DONE
     if not quiet:
@@ -53,7 +53,12 @@ def verify_file(scope: str, source: Path, out: Path | None, *, quiet: bool, as_j
 
 
 @contextmanager
-def _lines(source: Path) -> Iterator[Iterator[bytes]]:
+def open_lines(source: Path) -> Iterator[Iterator[bytes]]:
+    """The lines of a file, or of standard input for `-`.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     if source == STANDARD:
         yield bounded_lines(sys.stdin.buffer)
         return
@@ -66,7 +71,9 @@ def _lines(source: Path) -> Iterator[Iterator[bytes]]:
 
 
 @contextmanager
-def _progress(source: Path, lines: Iterator[bytes], *, hidden: bool) -> Iterator[Iterator[bytes]]:
+def line_progress(
+    source: Path, lines: Iterator[bytes], doing: str, *, hidden: bool
+) -> Iterator[Iterator[bytes]]:
     """The lines, with a bar on standard error that follows them where that is a terminal."""
     if hidden or not sys.stderr.isatty():
         yield lines
@@ -75,7 +82,7 @@ def _progress(source: Path, lines: Iterator[bytes], *, hidden: bool) -> Iterator
 
     size = source.stat().st_size if source.is_file() else None
     with Progress(console=output.console(), transient=True) as progress:
-        task = progress.add_task("judging", total=size)
+        task = progress.add_task(doing, total=size)
 
         def counted() -> Iterator[bytes]:
             for line in lines:
@@ -86,8 +93,8 @@ def _progress(source: Path, lines: Iterator[bytes], *, hidden: bool) -> Iterator
 
 
 @contextmanager
-def _writer(out: Path | None) -> Iterator[Callable[[str], object]]:
-    """Where verdicts go; a file appears under its name only when it is complete."""
+def line_writer(out: Path | None) -> Iterator[Callable[[str], object]]:
+    """Where lines go; a file appears under its name only when it is complete."""
     if out is None:
         yield lambda line: sys.stdout.write(line + "\n")
         sys.stdout.flush()

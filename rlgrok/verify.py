@@ -83,7 +83,7 @@ def verify_lines(
             continue
         records += 1
         try:
-            result = judge(_decode(line))
+            result = judge(decode_line(line))
         except RecordError as error:
             result = malformed_result(number, error)
             malformed += 1
@@ -129,7 +129,12 @@ def _judge_of(scope: str) -> Callable[[object], dict[str, Any]]:
     )
 
 
-def _decode(line: str | bytes) -> object:
+def decode_line(line: str | bytes) -> object:
+    """The JSON value of one line.
+
+    Raises:
+        RecordError: too long, not UTF-8, or not JSON that can be used.
+    """
     if len(line) > MAX_LINE_BYTES:
         raise RecordError("", f"a line of more than {MAX_LINE_BYTES} bytes")
     try:
