@@ -33,8 +33,15 @@ from rlgrok.problems import build_problems
 from rlgrok.rewards import dense_reward
 from rlgrok.sampling import sample_tokens
 from rlgrok.tokenizer import decisive_token_ids
+from rlgrok.training.payment import Payment
+from rlgrok.training.record import StepRecord
 from rlgrok.training.replay import ReplayStore
-from rlgrok.training.rollouts import RewardFunction, RolloutFunction, Sampling, StepRecord
+from rlgrok.training.rollouts import (
+    RewardFunction,
+    RolloutFunction,
+    Sampling,
+    TrainingProblems,
+)
 from rlgrok.training.schedule import Schedule
 from rlgrok.training.trainer import Hooks, build_trainer
 from rlgrok.training.verification import Verifier
@@ -119,9 +126,14 @@ def through_trainer(
         "end_ids": policy.end_token_ids(),
         "verifier": verifier,
         "record": record,
+        "payment": Payment(
+            Schedule(config.schedule),
+            is_balanced(config),
+            {problem.id: problem.family for problem in data.train},
+        ),
     }
     rollout = RolloutFunction(
-        problem_ids=dict(zip(prompts, ids, strict=True)),
+        problems=TrainingProblems(ids, prompts),
         encode=policy.encode_prompt,
         sampling=sampling(config),
         stream=Stream(seed, "rollouts"),
@@ -130,12 +142,7 @@ def through_trainer(
         decisive_ids=decisive_token_ids(policy.tokenizer),
         **shared,
     )
-    reward = RewardFunction(
-        schedule=Schedule(config.schedule),
-        group_size=config.training.group_size,
-        balanced=is_balanced(config),
-        **shared,
-    )
+    reward = RewardFunction(**shared)
     times: list[dict[str, float]] = []
     started = [0.0]
 

@@ -10,6 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from rlgrok.ingredients import (
+    CurriculumConfig,
+    CurriculumKind,
+    FeedbackConfig,
+    SamplingConfig,
+    StageBy,
+    check_curriculum,
+    check_sampling,
+    needs_own_sampler,
+)
 from rlgrok.types import GrammarRules, Judge, PromptStyle, TestSource
 from runtime.errors import ConfigError
 from runtime.settings import MANDATORY, setting
@@ -28,6 +38,7 @@ class ScheduleKind(Enum):
     DENSE = "dense"
     BINARY = "binary"
     STAGED = "staged"
+    MIXED = "mixed"
 
 
 class DenseReward(Enum):
@@ -143,6 +154,9 @@ class ReferenceConfig:
     """The k of that pass@k."""
     max_rebuilds: int = setting(low=0, high=100)
     """A base with a success among its proof draws is refused and rebuilt from the next seed, this many times."""
+    feedback_share: float = 0.0
+    """Share of the corpus that shows a wrong attempt, what it is told, and the right program; in [0, 0.9]. Above 0 the
+    tiny policy has words for feedback."""
 
 
 @dataclass
@@ -150,7 +164,8 @@ class ScheduleConfig:
     """Reward schedule. `switch_*` and `fallback_step` matter only to `staged`."""
 
     kind: ScheduleKind = MANDATORY  # type: ignore[assignment]
-    """`dense` or `binary` throughout; `staged`: dense first, then binary."""
+    """`dense` or `binary` throughout; `staged`: dense first, then binary; `mixed`: in small steps from one to the
+    other."""
     dense_reward: DenseReward = MANDATORY  # type: ignore[assignment]
     """What the dense phase pays: see `DenseReward`."""
     switch_on: SwitchOn = MANDATORY  # type: ignore[assignment]
@@ -167,6 +182,10 @@ class ScheduleConfig:
     """For `plateau`: smallest rise of the running dense reward that counts as improvement."""
     fallback_step: int | None = setting(low=2)
     """The first binary step at the latest. None: never forced."""
+    mix_steps: list[int] | None = None
+    """For `mixed`: the last step that is all dense and the first that is all binary; linear in between."""
+    per_family: bool = False
+    """For `staged`: each family turns by its own running means, not by the mean over all."""
 
 
 @dataclass
@@ -179,6 +198,10 @@ class ReplayConfig:
     """Successes kept per problem; the oldest leaves first."""
     per_group: int = setting(low=1)
     """Completions of a failed group replaced by stored successes; below `training.group_size`."""
+    max_age: int | None = None
+    """Steps after which a stored success is stale and leaves. None: never."""
+    rate: float = 1.0
+    """Chance, above 0, that a failed group with stored successes gets any."""
 
 
 @dataclass
@@ -313,6 +336,9 @@ class TrainConfig:
     reference: ReferenceConfig = MANDATORY  # type: ignore[assignment]
     schedule: ScheduleConfig = MANDATORY  # type: ignore[assignment]
     replay: ReplayConfig = MANDATORY  # type: ignore[assignment]
+    curriculum: CurriculumConfig = MANDATORY  # type: ignore[assignment]
+    sampling: SamplingConfig = MANDATORY  # type: ignore[assignment]
+    feedback: FeedbackConfig = MANDATORY  # type: ignore[assignment]
     entropy: EntropyConfig = MANDATORY  # type: ignore[assignment]
     optimizer: OptimizerConfig = MANDATORY  # type: ignore[assignment]
     training: TrainingConfig = MANDATORY  # type: ignore[assignment]
@@ -329,12 +355,12 @@ class TrainConfig:
         _check_data(self.data)
         if self.policy.source == "reference":
             _check_reference(self)
-        if self.schedule.kind is ScheduleKind.STAGED:
-            _check_switch(self.schedule)
+        _check_schedule(self.schedule)
         _check_step_size(self.training)
         _check_grammar(self.policy, self.training)
         if self.replay.enabled:
             _check_replay(self.replay, self.training)
+        _check_ingredients(self)
         _check_pass_at_k(self.evaluation)
 
 
@@ -407,6 +433,21 @@ def _check_reference(config: TrainConfig) -> None:
             expected=PromptStyle.COMPACT.value,
             where="policy.prompt",
         )
+    if not 0 <= reference.feedback_share <= 0.9:
+        raise ConfigError(
+            "value out of range",
+            got=reference.feedback_share,
+            expected="at least 0 and at most 0.9",
+            where="reference.feedback_share",
+        )
+    if config.feedback.attempts > 1 and not reference.feedback_share:
+        raise ConfigError(
+            "the reference policy has no words for feedback",
+            got=f"feedback.attempts={config.feedback.attempts} with reference.feedback_share=0",
+            expected="reference.feedback_share above 0",
+            where="reference.feedback_share",
+            hint="reference=tiny_feedback",
+        )
     if not reference.families:
         raise ConfigError(
             "the reference policy is taught nothing",
@@ -425,7 +466,25 @@ def _check_reference(config: TrainConfig) -> None:
         )
 
 
-def _check_switch(schedule: ScheduleConfig) -> None:
+def _check_schedule(schedule: ScheduleConfig) -> None:
+    """The steps that a kind of schedule needs."""
+    steps = schedule.mix_steps or []
+    if schedule.kind is ScheduleKind.MIXED and not (len(steps) == 2 and 0 < steps[0] < steps[1]):
+        raise ConfigError(
+            "schedule.kind=mixed needs two steps",
+            got=steps,
+            expected="[LAST_DENSE, FIRST_BINARY], increasing",
+            where="schedule.mix_steps",
+        )
+    if schedule.per_family and schedule.kind is not ScheduleKind.STAGED:
+        raise ConfigError(
+            "only a staged schedule turns family by family",
+            got=f"schedule.per_family=true with schedule.kind={schedule.kind.value}",
+            expected="schedule.kind=staged",
+            where="schedule.per_family",
+        )
+    if schedule.kind is not ScheduleKind.STAGED:
+        return
     if schedule.switch_on is SwitchOn.STEP and schedule.switch_step is None:
         raise ConfigError(
             "schedule.switch_on=step needs schedule.switch_step",
@@ -483,11 +542,60 @@ def _check_replay(replay: ReplayConfig, training: TrainingConfig) -> None:
             expected="replay.per_group below training.group_size",
             where="replay.per_group",
         )
+    if not 0 < replay.rate <= 1:
+        raise ConfigError(
+            "value out of range",
+            got=replay.rate,
+            expected="above 0 and at most 1",
+            where="replay.rate",
+        )
+    if replay.max_age is not None and replay.max_age < 1:
+        raise ConfigError(
+            "value out of range", got=replay.max_age, expected="at least 1", where="replay.max_age"
+        )
     if replay.per_group > replay.capacity:
         raise ConfigError(
             "replay asks for more stored successes than are kept",
             got=f"{replay.per_group} of {replay.capacity}",
             expected="replay.per_group at most replay.capacity",
+            where="replay.per_group",
+        )
+
+
+def _check_ingredients(config: TrainConfig) -> None:
+    """What only our own sampler does, and what does not go together."""
+    training = config.training
+    check_curriculum(config.curriculum)
+    check_sampling(config.sampling, completions=training.prompts_per_step * training.group_size)
+    key = needs_own_sampler(config.curriculum, config.sampling, config.feedback)
+    if key is not None and training.rollout != "cached":
+        raise ConfigError(
+            f"{key} needs our own sampler",
+            got=f"training.rollout={training.rollout}",
+            expected="training.rollout=cached",
+            where=key,
+        )
+    if config.curriculum.by is StageBy.SET and config.curriculum.kind is CurriculumKind.STAGES:
+        if not config.data.sets:
+            raise ConfigError(
+                "stages of data sets need data sets",
+                got=f"data.sets={config.data.sets}",
+                expected="data.sets=[FIRST, SECOND, ...]",
+                where="curriculum.by",
+            )
+    if config.feedback.attempts > 1 and config.policy.grammar is not GrammarRules.NONE:
+        raise ConfigError(
+            "a grammar allows one program a completion",
+            got=f"policy.grammar={config.policy.grammar.value} with feedback.attempts={config.feedback.attempts}",
+            expected="policy.grammar=none, or feedback.attempts=1",
+            where="feedback.attempts",
+        )
+    smallest = min([training.group_size, *config.sampling.group_sizes])
+    if config.replay.enabled and config.replay.per_group >= smallest:
+        raise ConfigError(
+            "replay leaves a group no completion of its own",
+            got=f"{config.replay.per_group} of {smallest}",
+            expected="replay.per_group below every size of sampling.group_sizes",
             where="replay.per_group",
         )
 

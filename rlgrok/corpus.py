@@ -11,8 +11,9 @@ streams.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rlgrok.delta.manufactoria.datasets import find_family
 from rlgrok.delta.manufactoria.dsl import (
@@ -25,11 +26,12 @@ from rlgrok.delta.manufactoria.dsl import (
     Program,
     format_program,
 )
-from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Ranges
+from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Family, Ranges
 from rlgrok.delta.manufactoria.families.family import FamilyKind
+from rlgrok.delta.manufactoria.feedback import write_feedback
 from rlgrok.delta.manufactoria.prompts import FAMILY_WORDS, compact
 from rlgrok.delta.manufactoria.solutions import behaviour, rewire, target_behaviour
-from rlgrok.types import Problem
+from rlgrok.types import Problem, PromptStyle
 from runtime.errors import ConfigError
 from runtime.seeding import Stream
 
@@ -46,6 +48,8 @@ class Corpus:
     """(prompt, program text)."""
     num_dropped: int
     """Programs left out because they behave like a solution of a target problem."""
+    given: Mapping[int, str]
+    """Place of an example -> what stands between its prompt and its program: a wrong attempt and what it was told."""
 
 
 def build_corpus(
@@ -59,6 +63,7 @@ def build_corpus(
     canonical: bool,
     targets: Sequence[Problem],
     stream: Stream,
+    feedback_share: float = 0.0,
 ) -> Corpus:
     """Draw a corpus.
 
@@ -72,6 +77,7 @@ def build_corpus(
         canonical: False spells every program with the freedom that a verifier cannot see (see `loosen`).
         targets: problems of which no solution may be in the corpus.
         stream: consumed.
+        feedback_share: share of examples that show a wrong attempt and what it was told before the right program.
 
     Raises:
         ConfigError: an unknown family, or families of which nearly every program solves a target.
@@ -88,6 +94,7 @@ def build_corpus(
     forbidden = _Forbidden(targets, alphabet)
     ranges = {length: Ranges(lengths=(length,)) for length in range(1, max_length + 1)}
     examples: list[tuple[str, str]] = []
+    given: dict[int, str] = {}
     num_dropped = 0
     while len(examples) < size:
         family = FAMILIES[stream.choice(families)]
@@ -96,6 +103,13 @@ def build_corpus(
         parameters = family.nth(alphabet, of_length, index)
         program = family.solution(parameters, alphabet)
         word = family.name
+        if feedback_share and stream.bernoulli(feedback_share):
+            wrong = rewire(program, stream, WRONG_PROBABILITY)
+            if wrong not in forbidden and program not in forbidden:
+                given[len(examples)] = _attempt(family, parameters, colors, wrong)
+                text = format_program(program)
+                examples.append((compact(word, colors, family.key(parameters)), text))
+            continue
         if family.kind is FamilyKind.ACCEPT and stream.bernoulli(rewired_share):
             program, word = rewire(program, stream, rewire_probability), stream.choice(untaught)
         if program in forbidden:
@@ -111,7 +125,30 @@ def build_corpus(
         if not canonical:
             program = loosen(program, stream)
         examples.append((compact(word, colors, family.key(parameters)), format_program(program)))
-    return Corpus(tuple(examples), num_dropped)
+    return Corpus(tuple(examples), num_dropped, given)
+
+
+WRONG_PROBABILITY = 0.3
+"""Chance that a rejecting route of an attempt leads to a node instead: one or two wrong edges in most attempts."""
+SHOWN_CASES = 3
+
+
+def _attempt(family: Family, parameters: Mapping[str, Any], colors: str, wrong: Program) -> str:
+    """A wrong program and what it is told: failing cases, the shortest ones."""
+    problem = Problem(
+        id=f"{family.name}:{colors}:{family.key(parameters)}",
+        scope="manufactoria",
+        family=family.name,
+        name="",
+        criteria="",
+        colors=colors,
+        parameters=parameters,
+        tests=(),
+    )
+    text = format_program(wrong)
+    return text + write_feedback(
+        problem, text, PromptStyle.COMPACT, fresh=True, max_cases=SHOWN_CASES
+    )
 
 
 class _Forbidden:

@@ -136,7 +136,13 @@ def end_token_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) ->
 
 
 def build_tiny_policy(
-    *, hidden_size: int, num_layers: int, num_heads: int, max_positions: int, seed: int
+    *,
+    hidden_size: int,
+    num_layers: int,
+    num_heads: int,
+    max_positions: int,
+    seed: int,
+    feedback: bool = False,
 ) -> Policy:
     """A freshly initialised tiny policy on the CPU in float32.
 
@@ -146,8 +152,9 @@ def build_tiny_policy(
         num_heads: attention heads.
         max_positions: longest prompt plus completion, in tokens.
         seed: seeds the initial weights and nothing else.
+        feedback: with words for what a failed attempt is told.
     """
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer(feedback=feedback)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=hidden_size,

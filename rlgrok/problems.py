@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from rlgrok.config import DataConfig
 from rlgrok.delta import SCOPES
 from rlgrok.delta.manufactoria.records import RecordError
+from rlgrok.ingredients import CurriculumConfig, CurriculumKind, StageBy
 from rlgrok.recordfiles import is_source, read_records
 from rlgrok.types import DataSet, Judge, Library, Problem, Scope, TestSource
 from runtime.errors import ConfigError, InputError
@@ -124,6 +125,55 @@ def require_oracle(judge: Judge, problems: Sequence[Problem]) -> None:
             expected=f"judge={Judge.TESTS.value}, or problems of a family",
             where="judge",
         )
+
+
+def stages_of(
+    data: DataConfig, curriculum: CurriculumConfig, problems: Sequence[Problem]
+) -> list[list[int]]:
+    """The parts that a staged curriculum goes through, as indices into the training problems.
+
+    Args:
+        data: that the problems come from.
+        curriculum: says what a part is made of.
+        problems: to train on.
+
+    Returns:
+        Parts that are not empty: sizes from small to large, or families or data sets in the order of `data`. One part
+        when the curriculum has no stages.
+
+    Raises:
+        ConfigError: a problem without a size.
+    """
+    if curriculum.kind is not CurriculumKind.STAGES:
+        return [list(range(len(problems)))]
+    families = list(data.families or dict.fromkeys(problem.family for problem in problems))
+    marks = [_stage_mark(problem, families, curriculum.by) for problem in problems]
+    if curriculum.by is StageBy.SET:
+        scope = SCOPES[data.scope]
+        places: dict[str, int] = {}
+        for place, name in enumerate(data.sets or ()):
+            for problem in _part(name, data, scope, is_test=False):
+                places.setdefault(problem.id, place)
+        marks = [places[problem.id] for problem in problems]
+    return [
+        [index for index, mark in enumerate(marks) if mark == value] for value in sorted(set(marks))
+    ]
+
+
+def _stage_mark(problem: Problem, families: Sequence[str], by: StageBy) -> int:
+    """What a problem's stage is sorted by; data sets are not known here."""
+    if by is StageBy.FAMILY:
+        return families.index(problem.family)
+    if by is StageBy.SIZE:
+        if not problem.has_oracle:
+            raise ConfigError(
+                "a record without parameters has no size",
+                got=problem.id,
+                expected="curriculum.by=family or set",
+                where="curriculum.by",
+            )
+        return _library(SCOPES[problem.scope]).size(problem)
+    return 0
 
 
 def _from_sets(data: DataConfig, scope: Scope, seed: int) -> DataSet:

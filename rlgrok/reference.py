@@ -266,12 +266,14 @@ def _train(
         canonical=config.canonical,
         targets=targets,
         stream=stream.child("corpus"),
+        feedback_share=config.feedback_share,
     )
     policy = build_tiny_policy(
         hidden_size=config.hidden_size,
         num_layers=config.num_layers,
         num_heads=config.num_heads,
         max_positions=PROMPT_TOKENS + max_new_tokens,
+        feedback=config.feedback_share > 0,
         seed=stream.child("weights").seed,
     )
     policy.model.to(device)
@@ -290,6 +292,8 @@ def _fine_tune(
     end = policy.tokenizer.eos_token_id
     prompts = policy.tokenizer([prompt for prompt, _ in corpus.examples])["input_ids"]
     programs = policy.tokenizer([text for _, text in corpus.examples])["input_ids"]
+    for index, given in corpus.given.items():
+        prompts[index] = [*prompts[index], *policy.tokenizer(given)["input_ids"]]
     pairs = list(zip(prompts, programs, strict=True))
     order = _by_length(
         [len(prompt) + len(program) for prompt, program in pairs],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from transformers import PreTrainedTokenizerFast
 
+from rlgrok.delta.manufactoria.feedback import FEEDBACK_WORDS
 from rlgrok.delta.manufactoria.prompts import FAMILY_WORDS
 
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
@@ -32,8 +33,8 @@ ROUTE_TOKENS = (HEADS[0], *FIRST_ROUTES, *NEXT_ROUTES)
 """Tokens that are followed by the target of an edge: the decisive choices of a program."""
 
 
-def vocabulary() -> list[str]:
-    """Every token in id order, the three special ones first."""
+def vocabulary(*, feedback: bool = False) -> list[str]:
+    """Every token in id order, the three special ones first, those of a feedback text last."""
     return [
         PAD,
         EOS,
@@ -44,14 +45,15 @@ def vocabulary() -> list[str]:
         *FIRST_ROUTES,
         *NEXT_ROUTES,
         *NODE_IDS,
+        *(FEEDBACK_WORDS if feedback else ()),
     ]
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
+def build_tokenizer(*, feedback: bool = False) -> PreTrainedTokenizerFast:
     """A word-level fast tokenizer over `vocabulary()`, padding on the left, no token added to a text."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
-    words = vocabulary()
+    words = vocabulary(feedback=feedback)
     tokenizer = Tokenizer(
         models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNK)
     )

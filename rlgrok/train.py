@@ -33,17 +33,27 @@ from rlgrok.policy import (
     require_prompts,
     save_policy,
 )
-from rlgrok.problems import build_problems, require_oracle, without_oracle
+from rlgrok.problems import build_problems, require_oracle, stages_of, without_oracle
 from rlgrok.reference import INFO_FILE, Proof, get_reference, load_reference
 from rlgrok.report import build_report
 from rlgrok.tokenizer import decisive_token_ids
 from rlgrok.training import checkpoints
+from rlgrok.training.curriculum import build_curriculum
+from rlgrok.training.feedback import feedback_writer
 from rlgrok.training.heldout import HeldoutEvaluator
 from rlgrok.training.order import prompt_order
+from rlgrok.training.payment import Payment
+from rlgrok.training.record import StepRecord
 from rlgrok.training.replay import ReplayStore
 from rlgrok.training.rolloutlog import RolloutLog
-from rlgrok.training.rollouts import RewardFunction, RolloutFunction, Sampling, StepRecord
-from rlgrok.training.schedule import Schedule
+from rlgrok.training.rollouts import (
+    Extras,
+    RewardFunction,
+    RolloutFunction,
+    Sampling,
+    TrainingProblems,
+)
+from rlgrok.training.schedule import build_schedule
 from rlgrok.training.session import Limits, Session
 from rlgrok.training.trainer import Hooks, build_trainer, require_machine
 from rlgrok.training.verification import Verifier
@@ -156,7 +166,7 @@ def train(
         # Killed between the last step and the summary: the weights are all that is missing.
         load_weights(policy, start.checkpoint)
     else:
-        step = _optimise(config, run, view, data, prompts, policy, session, start)
+        step = _optimise(config, run, view, scope, data, prompts, policy, session, start)
     return _conclude(
         config,
         run=run,
@@ -295,10 +305,11 @@ def _session(
     verifier: Verifier,
 ) -> Session:
     heldout = data.heldout or data.train
+    families = {problem.id: problem.family for problem in data.train}
     return Session(
         run=run,
         view=view,
-        schedule=Schedule(config.schedule),
+        schedule=build_schedule(config.schedule, sorted(set(families.values()))),
         record=StepRecord(group_size=config.training.group_size),
         verifier=verifier,
         heldout=HeldoutEvaluator(
@@ -311,7 +322,9 @@ def _session(
             exhaustive=config.evaluation.exhaustive and not without_oracle(heldout),
         ),
         rollout_log=RolloutLog(run.path / ROLLOUTS, per_step=config.training.stored_rollouts),
-        replay=ReplayStore(config.replay.capacity) if config.replay.enabled else None,
+        replay=ReplayStore(config.replay.capacity, config.replay.max_age, config.replay.rate)
+        if config.replay.enabled
+        else None,
         limits=Limits(
             max_steps=config.training.max_steps,
             evaluate_every=config.evaluation.every,
@@ -319,7 +332,15 @@ def _session(
             keep_checkpoints=config.checkpoint.keep,
         ),
         balanced=config.schedule.dense_reward is DenseReward.BALANCED,
+        families=families,
         should_stop=lambda: False,
+        curriculum=build_curriculum(
+            config.curriculum,
+            stages=stages_of(config.data, config.curriculum, data.train),
+            num_problems=len(data.train),
+        ),
+        progress=config.curriculum.progress,
+        index_of={problem.id: index for index, problem in enumerate(data.train)},
     )
 
 
@@ -327,6 +348,7 @@ def _optimise(
     config: TrainConfig,
     run: Run,
     view: TrainingView,
+    scope: Scope,
     data: DataSet,
     prompts: Mapping[str, str],
     policy: Policy,
@@ -346,11 +368,12 @@ def _optimise(
         "end_ids": policy.end_token_ids(),
         "verifier": session.verifier,
         "record": session.record,
+        "payment": Payment(session.schedule, session.balanced, session.families),
     }
     rollout = None
     if config.training.rollout == "cached":
         rollout = RolloutFunction(
-            problem_ids=dict(zip(texts, ids, strict=True)),
+            problems=TrainingProblems(ids, texts),
             encode=policy.encode_prompt,
             sampling=Sampling(
                 group_size=config.training.group_size,
@@ -365,14 +388,18 @@ def _optimise(
             replay=session.replay,
             per_group=config.replay.per_group,
             decisive_ids=decisive_token_ids(policy.tokenizer),
+            extras=Extras(
+                curriculum=session.curriculum,
+                group_sizes=list(
+                    zip(config.sampling.group_steps, config.sampling.group_sizes, strict=True)
+                ),
+                resample_rounds=config.sampling.resample_rounds,
+                attempts=config.feedback.attempts,
+                write_feedback=feedback_writer(config.feedback, scope, data.train, policy),
+            ),
             **shared,
         )
-    reward = RewardFunction(
-        schedule=session.schedule,
-        group_size=config.training.group_size,
-        balanced=session.balanced,
-        **shared,
-    )
+    reward = RewardFunction(**shared)
     trainer = build_trainer(
         policy=policy,
         prompts=texts,

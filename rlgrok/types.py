@@ -230,3 +230,5 @@ class Scope:
     verify_exhaustive: Callable[[Problem, str], Verdict]
     oracle: Callable[[Problem], str]
     library: Library | None = None
+    feedback: Callable[..., str] | None = None
+    """(problem, program, style, fresh, max_cases) -> what a failed program is told before it tries again."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from rlgrok.evaluation.gzip_lines import append_lines, encode_lines, read_lines
 from rlgrok.rewards import is_success
 from rlgrok.training.heldout import HeldoutResult
-from rlgrok.training.rollouts import StepRecord
+from rlgrok.training.record import StepRecord
 from runtime.storage import atomic_write_bytes
 
 

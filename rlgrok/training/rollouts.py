@@ -1,4 +1,4 @@
-"""One step's rollouts: draw completions, judge them, replay stored successes, pay rewards, count.
+"""One step's rollouts: draw completions, judge them, replay stored successes, pay rewards.
 
 Two callables that the trainer calls in turn: `RolloutFunction` draws (and substitutes replayed completions),
 `RewardFunction` judges and pays. Neither knows the trainer's library; both share a `StepRecord` that the metrics are
@@ -8,40 +8,25 @@ read from. With the trainer's own generation only the reward function runs, and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlgrok.grammar import Grammar
-from rlgrok.rewards import binary_reward, dense_reward, is_success
+from rlgrok.rewards import is_success
 from rlgrok.sampling import Sampled, sample_tokens
+from rlgrok.training.batch import StepBatch
+from rlgrok.training.curriculum import Curriculum
+from rlgrok.training.feedback import FeedbackLoop
+from rlgrok.training.payment import Payment
+from rlgrok.training.record import Outcome, StepRecord, decisive_mean, mean, outcome_of
 from rlgrok.training.replay import ReplayStore
-from rlgrok.training.schedule import Phase, Schedule
 from rlgrok.training.verification import Verifier
-from rlgrok.types import Completion, Rollout, Status, Verdict
+from rlgrok.types import Completion, Rollout
 from runtime.seeding import Stream
-
-
-@dataclass
-class StepRecord:
-    """What one step saw; the trainer's callback turns it into metrics and stored rollouts."""
-
-    step: int = 0
-    rollouts: list[Rollout] = field(default_factory=list)
-    group_size: int = 1
-    entropy: float | None = None
-    """Mean entropy of the sampled tokens' distributions, in nats."""
-    decisive_entropy: float | None = None
-    """The same over the tokens that decide a program (see `decisive_mean`), in nats."""
-    generate_s: float | None = None
-    """Seconds of drawing; None when the trainer draws, which cannot be told from its update."""
-    replay_s: float = 0.0
-    """Seconds of judging, and of looking into the store, that replay took before the reward function was asked."""
-    judge_s: float = 0.0
-    """Seconds of all judging, `replay_s` included."""
 
 
 @dataclass(frozen=True)
@@ -60,133 +45,303 @@ class Sampling:
     """What may be written; None: anything."""
 
 
+@dataclass(frozen=True)
+class TrainingProblems:
+    """What the rollouts need to know of the training problems; entries in one order."""
+
+    ids: Sequence[str]
+    texts: Sequence[str]
+    """Prompts; all different."""
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What may be added to plain sampling; the defaults add nothing."""
+
+    curriculum: Curriculum | None = None
+    """Chooses a step's problems; None: those that the trainer's rows name."""
+    group_sizes: Sequence[tuple[int, int]] = ()
+    """(first step, completions a problem), steps increasing; empty: `Sampling.group_size`."""
+    resample_rounds: int = 0
+    """Times that groups of equal rewards make room for others."""
+    attempts: int = 1
+    """Attempts of a completion; more than one with feedback."""
+    write_feedback: Callable[[str, str], str] | None = None
+    """(problem id, text of a failed attempt) -> what it is told."""
+
+
+MIN_ATTEMPT_SHARE = 0.25
+"""A further attempt begins only when this share of `max_new_tokens` is left."""
+
+
 class RolloutFunction:
     """Draws one step's completions and substitutes replayed ones; called with each prompt repeated G times.
 
     Args:
-        problem_ids: problem id by prompt text.
+        problems: to train on.
         encode: prompt text to token ids.
         tokenizer: for decoding and the padding token.
         end_ids: tokens that end a completion.
         sampling: sizes and temperature.
         stream: the run's rollout stream; step t draws from its child t, whatever happened before.
-        verifier: asked only when a replay store is given.
+        verifier: asked only when something depends on a verdict before the reward: replay, feedback, resampling.
+        payment: what a completion would earn; for resampling.
         record: filled in.
         replay: None for no replay.
         per_group: completions replaced in a group without a success.
         decisive_ids: tokens after which a program's decisive choice is made; None for an unknown vocabulary.
+        extras: curriculum, sizes of groups, resampling and feedback.
     """
 
     def __init__(
         self,
         *,
-        problem_ids: Mapping[str, str],
+        problems: TrainingProblems,
         encode: Callable[[str], list[int]],
         tokenizer: PreTrainedTokenizerBase,
         end_ids: Sequence[int],
         sampling: Sampling,
         stream: Stream,
         verifier: Verifier,
+        payment: Payment,
         record: StepRecord,
         replay: ReplayStore | None,
         per_group: int,
         decisive_ids: Sequence[int] | None,
+        extras: Extras = Extras(),
     ) -> None:
-        self._problem_ids = problem_ids
+        self._problems = problems
+        self._id_of = dict(zip(problems.texts, problems.ids, strict=True))
         self._encode = encode
         self._tokenizer = tokenizer
         self._end_ids = list(end_ids)
         self._sampling = sampling
         self._stream = stream
         self._verifier = verifier
+        self._payment = payment
         self._record = record
         self._replay = replay
         self._per_group = per_group
         self._decisive_ids = decisive_ids
+        self._extras = extras
+
+    def group_size(self, step: int) -> int:
+        """Completions a problem at a step."""
+        size = self._sampling.group_size
+        for first, later in self._extras.group_sizes:
+            if step >= first:
+                size = later
+        return size
 
     def __call__(
         self, model: PreTrainedModel, prompts: Sequence[str], step: int
     ) -> dict[str, list[Any]]:
-        """Completions for `prompts`, each prompt G times in a row.
+        """A step's completions; as many as `prompts`, each of which stands G times in a row.
 
         Returns:
-            `prompt_ids`, `completion_ids`, `logprobs` and `source_step`, each one entry a completion. `source_step` is
-            the step whose policy drew a replayed completion, None for one drawn now.
+            `prompt_ids`, `completion_ids`, `logprobs`, `source_step`, `problem_id` and `attempt_start`, each one entry
+            a completion (see `StepBatch`), and `env_mask` where a verifier's text stands in a completion.
         """
         started = time.perf_counter()
-        size = self._sampling.group_size
-        texts = list(prompts[::size])
+        size = self.group_size(step)
+        if self._extras.curriculum is None and size == self._sampling.group_size:
+            texts = list(prompts[::size])
+            ids = [self._id_of[text] for text in texts]
+        else:
+            chosen = self._choose(len(prompts) // size, self._stream.child("problems", step))
+            ids = [self._problems.ids[index] for index in chosen]
+            texts = [self._problems.texts[index] for index in chosen]
+        batch, sampled = self._draw(model, ids, texts, size, self._stream.child("sample", step))
+        self._record.entropy = mean([value for row in sampled.entropies for value in row])
+        self._record.decisive_entropy = decisive_mean(sampled, self._decisive_ids)
+        self._record.group_size = size
+        self._record.further_attempts = 0
+        self._record.first_full_pass = None
+        if self._extras.attempts > 1:
+            self._give_feedback(model, batch, step)
+        self._record.resampled = 0
+        self._record.dropped = []
+        if self._extras.resample_rounds:
+            self._resample(model, batch, step)
+        drawn = time.perf_counter()
+        if self._replay is not None:
+            self._substitute(batch, step)
+        self._record.generate_s = drawn - started
+        self._record.replay_s = time.perf_counter() - drawn
+        return batch.outputs()
+
+    def _choose(self, count: int, stream: Stream) -> list[int]:
+        """Problems of a step: the curriculum's, or any."""
+        if self._extras.curriculum is not None:
+            return self._extras.curriculum.choose(count, stream)
+        everything = range(len(self._problems.ids))
+        chosen: list[int] = []
+        while len(chosen) < count:
+            chosen += stream.pick(everything, min(count - len(chosen), len(everything)))
+        return chosen
+
+    def _draw(
+        self,
+        model: PreTrainedModel,
+        ids: Sequence[str],
+        texts: Sequence[str],
+        size: int,
+        stream: Stream,
+    ) -> tuple[StepBatch, Sampled]:
+        """One completion of every place, all of the present policy."""
         prompt_ids = [self._encode(text) for text in texts]
-        sampled = sample_tokens(
+        sampled = self._sample(model, prompt_ids, size, self._sampling.max_new_tokens, stream)
+        batch = StepBatch(
+            group_size=size,
+            problem_ids=[name for name in ids for _ in range(size)],
+            prompt_ids=[tokens for tokens in prompt_ids for _ in range(size)],
+            completion_ids=sampled.token_ids,
+            logprobs=sampled.logprobs,
+        )
+        return batch, sampled
+
+    def _sample(
+        self,
+        model: PreTrainedModel,
+        prompt_ids: Sequence[Sequence[int]],
+        size: int,
+        limit: int,
+        stream: Stream,
+    ) -> Sampled:
+        return sample_tokens(
             model,
             prompt_ids,
             num_per_prompt=size,
-            max_new_tokens=self._sampling.max_new_tokens,
+            max_new_tokens=limit,
             end_ids=self._end_ids,
             pad_id=self._tokenizer.pad_token_id,
-            seed=self._stream.child("sample", step).seed,
+            seed=stream.seed,
             temperature=self._sampling.temperature,
             top_p=self._sampling.top_p,
             batch_size=self._sampling.batch_size,
             autocast=self._sampling.autocast,
             grammar=self._sampling.grammar,
         )
-        self._record.entropy = _mean([value for row in sampled.entropies for value in row])
-        self._record.decisive_entropy = decisive_mean(sampled, self._decisive_ids)
-        completion_ids, logprobs = sampled.token_ids, sampled.logprobs
-        source_step: list[int | None] = [None] * len(prompts)
-        drawn = time.perf_counter()
-        if self._replay is not None:
-            self._substitute(texts, completion_ids, logprobs, source_step, step)
-        self._record.generate_s = drawn - started
-        self._record.replay_s = time.perf_counter() - drawn
-        return {
-            "prompt_ids": [ids for ids in prompt_ids for _ in range(size)],
-            "completion_ids": completion_ids,
-            "logprobs": logprobs,
-            "source_step": source_step,
-        }
 
-    def _substitute(
-        self,
-        texts: Sequence[str],
-        completion_ids: list[list[int]],
-        logprobs: list[list[float]],
-        source_step: list[int | None],
-        step: int,
-    ) -> None:
+    def _give_feedback(self, model: PreTrainedModel, batch: StepBatch, step: int) -> None:
+        """Let failed completions try again, told why."""
+        assert self._extras.write_feedback is not None
+        stream = self._stream.child("feedback", step)
+
+        def draw(
+            prompts: Sequence[Sequence[int]], limit: int, name: str
+        ) -> tuple[list[list[int]], list[list[float]]]:
+            sampled = self._sample(model, prompts, 1, limit, stream.child(name))
+            return sampled.token_ids, sampled.logprobs
+
+        budget = self._sampling.max_new_tokens
+        loop = FeedbackLoop(
+            attempts=self._extras.attempts,
+            max_new_tokens=budget,
+            min_left=max(1, int(MIN_ATTEMPT_SHARE * budget)),
+            write=self._extras.write_feedback,
+            encode=lambda text: self._tokenizer.encode(text, add_special_tokens=False),
+            is_success=lambda name, tokens: _is_passed(self._verifier, name, self._read(tokens)),
+            decode=lambda tokens: self._tokenizer.decode(tokens, skip_special_tokens=True),
+            draw=draw,
+            end_ids=frozenset(self._end_ids),
+        )
+        passed = [
+            _is_passed(self._verifier, name, completion)
+            for name, completion in zip(
+                batch.problem_ids, self._read_all(batch, range(len(batch))), strict=True
+            )
+        ]
+        self._record.first_full_pass = mean(list(map(float, passed)))
+        self._record.further_attempts = loop(batch)
+
+    def _resample(self, model: PreTrainedModel, batch: StepBatch, step: int) -> None:
+        """Put other problems' groups in the place of groups whose rewards are all equal."""
+        stream = self._stream.child("resample", step)
+        for attempt in range(self._extras.resample_rounds):
+            equal = [
+                group
+                for group in range(batch.num_groups)
+                if len(set(self._rewards(batch, group, step))) <= 1
+            ]
+            if not equal:
+                return
+            present = set(batch.problem_ids)
+            chosen = [
+                index
+                for index in self._choose(len(equal), stream.child("problems", attempt))
+                if self._problems.ids[index] not in present
+            ]
+            chosen = list(dict.fromkeys(chosen))
+            if not chosen:
+                return
+            ids = [self._problems.ids[index] for index in chosen]
+            texts = [self._problems.texts[index] for index in chosen]
+            other, _ = self._draw(
+                model, ids, texts, batch.group_size, stream.child("sample", attempt)
+            )
+            self._record.resampled += len(other)
+            places = iter(equal)
+            for group in range(other.num_groups):
+                if len(set(self._rewards(other, group, step))) > 1:
+                    place = next(places)
+                    self._record.dropped.append(self._outcome(batch, place))
+                    batch.replace_group(place, other, group)
+                else:
+                    self._record.dropped.append(self._outcome(other, group))
+
+    def _rewards(self, batch: StepBatch, group: int, step: int) -> list[float]:
+        """What the group's completions would earn; those that our own failure hit are left out."""
+        places = batch.places(group)
+        rewards = [
+            self._payment(name, self._verifier.decide(name, completion), completion, step)
+            for name, completion in zip(
+                [batch.problem_ids[place] for place in places],
+                self._read_all(batch, places),
+                strict=True,
+            )
+        ]
+        return [reward for reward in rewards if reward is not None]
+
+    def _outcome(self, batch: StepBatch, group: int) -> Outcome:
+        """What became of a group that is not trained on."""
+        places = batch.places(group)
+        name = batch.problem_ids[places[0]]
+        completions = self._read_all(batch, places)
+        verdicts = [self._verifier.decide(name, completion) for completion in completions]
+        return outcome_of(name, verdicts, completions)
+
+    def _substitute(self, batch: StepBatch, step: int) -> None:
         """Store new successes; give each group without one the problem's stored successes, in its last places."""
-        size = self._sampling.group_size
         assert self._replay is not None
-        for group, text in enumerate(texts):
-            problem_id = self._problem_ids[text]
-            places = range(group * size, (group + 1) * size)
+        self._replay.expire(step)
+        for group in range(batch.num_groups):
+            places = batch.places(group)
+            problem_id = batch.problem_ids[places[0]]
             passed = [
                 place
-                for place, completion in zip(
-                    places,
-                    _decode(self._tokenizer, completion_ids, places, self._end_ids),
-                    strict=True,
-                )
-                if is_success(
-                    self._verifier.decide(problem_id, completion),
-                    is_truncated=completion.is_truncated,
-                )
+                for place, completion in zip(places, self._read_all(batch, places), strict=True)
+                if _is_passed(self._verifier, problem_id, completion)
             ]
             for place in passed:
-                self._replay.add(problem_id, completion_ids[place], step)
+                self._replay.add(problem_id, batch.attempt(place), step)
             if passed:
                 continue
             stream = self._stream.child("replay", step, problem_id, group)
             for offset, entry in enumerate(self._replay.draw(problem_id, self._per_group, stream)):
-                place = places[-1 - offset]
-                completion_ids[place] = list(entry.token_ids)
-                logprobs[place] = [0.0] * len(entry.token_ids)
-                source_step[place] = entry.step
+                batch.replay(places[-1 - offset], entry.token_ids, entry.step)
+
+    def _read(self, tokens: Sequence[int]) -> Completion:
+        return _decode(self._tokenizer, [tokens], range(1), self._end_ids)[0]
+
+    def _read_all(self, batch: StepBatch, places: range) -> list[Completion]:
+        """The last attempts of some places, as texts."""
+        rows = [batch.attempt(place) for place in places]
+        return _decode(self._tokenizer, rows, range(len(rows)), self._end_ids)
 
 
 class RewardFunction:
-    """Judges one step's completions and pays the reward of the schedule's phase.
+    """Judges one step's completions and pays for them.
 
     Returns None, which the trainer leaves out of the group, for a verdict that our own failure produced.
     """
@@ -196,19 +351,15 @@ class RewardFunction:
         *,
         tokenizer: PreTrainedTokenizerBase,
         end_ids: Sequence[int],
-        schedule: Schedule,
+        payment: Payment,
         verifier: Verifier,
         record: StepRecord,
-        group_size: int,
-        balanced: bool,
     ) -> None:
         self._tokenizer = tokenizer
         self._end_ids = list(end_ids)
-        self._schedule = schedule
+        self._payment = payment
         self._verifier = verifier
         self._record = record
-        self._group_size = group_size
-        self._balanced = balanced
 
     def __call__(
         self,
@@ -216,6 +367,7 @@ class RewardFunction:
         problem_ids: Sequence[str],
         source_steps: Sequence[int | None] | None,
         step: int,
+        attempt_starts: Sequence[int] | None = None,
     ) -> list[float | None]:
         """One reward a completion, in the order given; groups of G stand together.
 
@@ -224,17 +376,23 @@ class RewardFunction:
             problem_ids: of each completion.
             source_steps: see `RolloutFunction`; None: nothing is replayed.
             step: the step in progress.
+            attempt_starts: where the attempt that is judged begins; None: at the completion's start.
         """
         started = time.perf_counter()
-        completions = _decode(
-            self._tokenizer, completion_ids, range(len(completion_ids)), self._end_ids
+        starts = attempt_starts or [0] * len(completion_ids)
+        judged = _decode(
+            self._tokenizer,
+            [tokens[start:] for tokens, start in zip(completion_ids, starts, strict=True)],
+            range(len(completion_ids)),
+            self._end_ids,
         )
         rewards: list[float | None] = []
         rollouts: list[Rollout] = []
-        for index, completion in enumerate(completions):
-            verdict = self._verifier.decide(problem_ids[index], completion)
-            reward = self._pay(verdict, completion)
+        for index, attempt in enumerate(judged):
+            verdict = self._verifier.decide(problem_ids[index], attempt)
+            reward = self._payment(problem_ids[index], verdict, attempt, step)
             source = None if source_steps is None else source_steps[index]
+            completion = attempt if starts[index] == 0 else self._whole(completion_ids[index])
             rollouts.append(
                 Rollout(
                     step=step,
@@ -249,98 +407,18 @@ class RewardFunction:
             rewards.append(reward)
         self._record.step = step
         self._record.rollouts = rollouts
-        self._record.group_size = self._group_size
         self._record.judge_s = self._record.replay_s + time.perf_counter() - started
         return rewards
 
-    def _pay(self, verdict: Verdict, completion: Completion) -> float | None:
-        if verdict.status is Status.INFRASTRUCTURE_ERROR:
-            return None
-        if self._schedule.phase is Phase.BINARY:
-            return binary_reward(verdict, is_truncated=completion.is_truncated)
-        return dense_reward(verdict, balanced=self._balanced, is_truncated=completion.is_truncated)
+    def _whole(self, tokens: Sequence[int]) -> Completion:
+        """A completion of several attempts, the verifier's texts included."""
+        return _decode(self._tokenizer, [tokens], range(1), self._end_ids)[0]
 
 
-def step_metrics(record: StepRecord, *, balanced: bool) -> dict[str, float]:
-    """The numbers of a step, from its rollouts; replayed completions count only where it says so.
-
-    `full_pass` and `dense_reward` describe the policy: a replayed completion stands for one that failed, so it counts
-    as a failure in the first and is left out of the second. `reward` and the group shares describe what was
-    trained on, replayed ones included. Where the verifier failed, a completion counts in none of these.
-    """
-    rollouts = record.rollouts
-    groups = [
-        [r for r in rollouts[start : start + record.group_size] if _is_judged(r)]
-        for start in range(0, len(rollouts), record.group_size)
-    ]
-    judged = [rollout for group in groups for rollout in group]
-    own = [rollout for rollout in judged if not rollout.is_replayed]
-    dense = [
-        dense_reward(r.verdict, balanced=balanced, is_truncated=r.completion.is_truncated)
-        for r in own
-    ]
-    equal = sum(len({rollout.reward for rollout in group}) <= 1 for group in groups)
-    values = {
-        "reward": _mean([rollout.reward for rollout in judged]),
-        "dense_reward": _mean(dense),
-        "full_pass": sum(map(_is_own_success, judged)) / max(1, len(judged)),
-        "pass_at_group": _mean([float(any(map(_is_own_success, group))) for group in groups]),
-        "zero_variance_share": equal / len(groups),
-        "informative_share": 1.0 - equal / len(groups),
-        "replayed": float(sum(rollout.is_replayed for rollout in rollouts)),
-        "verifier_failures": float(len(rollouts) - len(judged)),
-        "parse_error_share": _mean([float(r.verdict.status is Status.PARSE_ERROR) for r in own]),
-        "truncated_share": _mean([float(r.completion.is_truncated) for r in own]),
-        "completion_length": _mean([float(len(r.completion.token_ids)) for r in own]),
-        "num_completions": float(len(rollouts)),
-        "num_tokens": float(sum(len(r.completion.token_ids) for r in rollouts)),
-        "judge_s": record.judge_s,
-    }
-    if record.generate_s is not None:
-        values["generate_s"] = record.generate_s
-    if record.entropy is not None:
-        values["entropy"] = record.entropy
-    if record.decisive_entropy is not None:
-        values["decisive_entropy"] = record.decisive_entropy
-    return values
-
-
-def _is_judged(rollout: Rollout) -> bool:
-    """Our own verifier said something of the completion."""
-    return rollout.verdict.status is not Status.INFRASTRUCTURE_ERROR
-
-
-def _is_own_success(rollout: Rollout) -> bool:
-    return not rollout.is_replayed and is_success(
-        rollout.verdict, is_truncated=rollout.completion.is_truncated
-    )
-
-
-TOP_ENTROPY_SHARE = 0.2
-"""Where the vocabulary does not tell which tokens decide, the fifth with the highest entropy stands for them.
-
-Source: "Beyond the 80/20 Rule", arXiv 2506.01939, which finds policy gradients carried by that share.
-"""
-
-
-def decisive_mean(sampled: Sampled, decisive_ids: Sequence[int] | None) -> float | None:
-    """Mean entropy, in nats, of the tokens that decide a program.
-
-    With `decisive_ids`, the tokens right after one of them (the targets of a program's edges); otherwise the
-    `TOP_ENTROPY_SHARE` of all tokens with the highest entropy. None when there is no such token.
-    """
-    if decisive_ids is None:
-        values = sorted((value for row in sampled.entropies for value in row), reverse=True)
-        values = values[: max(1, int(TOP_ENTROPY_SHARE * len(values)))]
-    else:
-        wanted = set(decisive_ids)
-        values = [
-            entropies[index]
-            for tokens, entropies in zip(sampled.token_ids, sampled.entropies, strict=True)
-            for index in range(1, len(tokens))
-            if tokens[index - 1] in wanted
-        ]
-    return _mean(values) if values else None
+def _is_passed(verifier: Verifier, problem_id: str, completion: Completion) -> bool:
+    """Passed by the verdict that pays, and ended by itself."""
+    verdict = verifier.decide(problem_id, completion)
+    return is_success(verdict, is_truncated=completion.is_truncated)
 
 
 def _decode(
@@ -355,7 +433,3 @@ def _decode(
         Completion(tuple(row), text, is_truncated=not row or row[-1] not in end_ids)
         for row, text in zip(rows, texts, strict=True)
     ]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0

@@ -1,4 +1,4 @@
-"""Reward schedules: which reward is paid at a step, and when a staged run turns from dense to binary.
+"""Reward schedules: how much of the reward is binary at a step, and when a staged run turns from dense to binary.
 
 Pure: a state goes in, a state comes out; the trainer only feeds it two numbers a step. The state is part of a
 checkpoint, so a resumed run switches at the same step as an uninterrupted one.
@@ -7,7 +7,8 @@ checkpoint, so a resumed run switches at the same step as an uninterrupted one.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -30,11 +31,13 @@ class PhaseChange:
     old: Phase
     new: Phase
     reason: str
+    family: str | None = None
+    """Whose reward it is; None: everybody's."""
 
 
 @dataclass
 class Schedule:
-    """The state machine behind `schedule=dense|binary|staged`.
+    """The state machine behind `schedule=dense|binary|staged|mixed`.
 
     Attributes:
         phase: the reward paid now.
@@ -69,6 +72,13 @@ class Schedule:
         """Mean dense reward over the running window; 0 before the first step."""
         return _mean(self.dense)
 
+    def binary_weight(self, step: int, family: str) -> float:
+        """Share of the binary reward in what a completion earns at a step, in [0, 1]; the rest is the dense reward."""
+        if self.config.kind is ScheduleKind.MIXED:
+            last_dense, first_binary = self.config.mix_steps or (0, 1)
+            return min(1.0, max(0.0, (step - last_dense) / (first_binary - last_dense)))
+        return float(self.phase is Phase.BINARY)
+
     def gate_distance(self) -> float:
         """How far the running mean is below the gate, never negative; 0 where there is no gate to reach."""
         if self.phase is Phase.BINARY or self.config.kind is not ScheduleKind.STAGED:
@@ -79,30 +89,40 @@ class Schedule:
         }.get(self.config.switch_on)
         return 0.0 if running is None else max(0.0, self.config.switch_threshold - running)
 
-    def update(self, step: int, *, full_pass: float, dense: float) -> PhaseChange | None:
+    def update(
+        self, step: int, *, full_pass: float, dense: float, by_family: ByFamily | None = None
+    ) -> list[PhaseChange]:
         """Record a finished step and decide the phase of the next one.
 
         Args:
             step: the step just finished, counted from 1.
             full_pass: share of its completions, replayed ones not counted, that passed every test.
             dense: mean dense reward of the same completions.
+            by_family: not used here; see `FamilySchedules`.
 
         Returns:
-            The change, when step + 1 is the first step of the binary phase.
+            The change, when step + 1 is the first step of the binary phase; else nothing.
         """
         self.full_pass.append(full_pass)
         self.dense.append(dense)
-        if self.config.kind is not ScheduleKind.STAGED or self.phase is Phase.BINARY:
-            return None
+        if self.phase is Phase.BINARY:
+            return []
         reason = self._reason_to_switch(step)
         if reason is None:
-            return None
+            return []
         self.change = PhaseChange(step + 1, Phase.DENSE, Phase.BINARY, reason)
         self.phase = Phase.BINARY
-        return self.change
+        return [self.change]
 
     def _reason_to_switch(self, step: int) -> str | None:
         config = self.config
+        if config.kind is ScheduleKind.DENSE:
+            return None
+        if config.kind is ScheduleKind.MIXED:
+            is_over = self.binary_weight(step + 1, "") == 1.0
+            return (
+                f"the last share of the dense reward left at step {step + 1}" if is_over else None
+            )
         if config.switch_on is SwitchOn.STEP:
             if config.switch_step is not None and step + 1 >= config.switch_step:
                 return f"step {config.switch_step} reached"
@@ -176,6 +196,75 @@ class Schedule:
                 change["step"], Phase(change["old"]), Phase(change["new"]), change["reason"]
             )
         )
+
+
+ByFamily = Mapping[str, tuple[float, float]]
+"""Family -> share of full passes and mean dense reward of its completions in a step."""
+
+
+class FamilySchedules:
+    """One staged schedule a family: each turns by its own running means. Asked like a `Schedule`.
+
+    The phase of the run is binary when every family's is. A family without a completion in a step stays as it is.
+    """
+
+    def __init__(self, config: ScheduleConfig, families: Sequence[str]) -> None:
+        self.config = config
+        self.of = {family: Schedule(config) for family in families}
+        self.change: PhaseChange | None = None
+
+    @property
+    def phase(self) -> Phase:
+        """Binary when every family's is."""
+        phases = {schedule.phase for schedule in self.of.values()}
+        return Phase.BINARY if phases == {Phase.BINARY} else Phase.DENSE
+
+    @property
+    def running_full_pass(self) -> float:
+        """Mean over the families."""
+        return sum(s.running_full_pass for s in self.of.values()) / len(self.of)
+
+    @property
+    def running_dense(self) -> float:
+        """Mean over the families."""
+        return sum(s.running_dense for s in self.of.values()) / len(self.of)
+
+    def binary_weight(self, step: int, family: str) -> float:
+        """As a `Schedule`, of the family's own."""
+        return self.of[family].binary_weight(step, family)
+
+    def gate_distance(self) -> float:
+        """Of the family that is farthest."""
+        return max(schedule.gate_distance() for schedule in self.of.values())
+
+    def update(
+        self, step: int, *, full_pass: float, dense: float, by_family: ByFamily | None = None
+    ) -> list[PhaseChange]:
+        """As a `Schedule`; the means over all families are not used."""
+        changes = []
+        for family, (own_full_pass, own_dense) in sorted((by_family or {}).items()):
+            for change in self.of[family].update(step, full_pass=own_full_pass, dense=own_dense):
+                changes.append(replace(change, family=family))
+        if changes and self.phase is Phase.BINARY:
+            self.change = changes[-1]
+        return changes
+
+    def state_dict(self) -> dict[str, Any]:
+        """JSON-able state for a checkpoint."""
+        return {family: schedule.state_dict() for family, schedule in self.of.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` wrote."""
+        for family, schedule in self.of.items():
+            schedule.load_state_dict(state[family])
+        known = [s.change for s in self.of.values() if s.change is not None]
+        if len(known) == len(self.of):
+            self.change = max(known, key=lambda change: change.step)
+
+
+def build_schedule(config: ScheduleConfig, families: Sequence[str]) -> Schedule | FamilySchedules:
+    """The schedule that a config names, for problems of these families."""
+    return FamilySchedules(config, families) if config.per_family else Schedule(config)
 
 
 def _mean(values: deque[float]) -> float:

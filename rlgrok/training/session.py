@@ -7,19 +7,30 @@ goes into every checkpoint; everything else is in the run folder and is cut back
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rlgrok.ingredients import Progress
+from rlgrok.rewards import dense_reward, is_success
 from rlgrok.training import checkpoints
+from rlgrok.training.curriculum import Curriculum
 from rlgrok.training.heldout import HeldoutEvaluator, HeldoutResult
+from rlgrok.training.record import (
+    Outcome,
+    StepRecord,
+    expected_informative,
+    mean,
+    outcomes,
+    step_metrics,
+)
 from rlgrok.training.replay import ReplayStore
 from rlgrok.training.rolloutlog import RolloutLog
-from rlgrok.training.rollouts import StepRecord, step_metrics
-from rlgrok.training.schedule import Phase, Schedule
+from rlgrok.training.schedule import ByFamily, FamilySchedules, Phase, PhaseChange, Schedule
 from rlgrok.training.stage import Stage
 from rlgrok.training.verification import Verifier
+from rlgrok.types import Status
 from runtime.progress import TrainingView
 from runtime.run import Run
 
@@ -40,7 +51,7 @@ class Session:
 
     run: Run
     view: TrainingView
-    schedule: Schedule
+    schedule: Schedule | FamilySchedules
     record: StepRecord
     verifier: Verifier
     heldout: HeldoutEvaluator
@@ -48,14 +59,23 @@ class Session:
     replay: ReplayStore | None
     limits: Limits
     balanced: bool
+    families: Mapping[str, str]
+    """Family by problem id."""
     should_stop: Callable[[], bool]
     """Asked after every step; True saves and stops, as after Ctrl-C."""
+    curriculum: Curriculum | None = None
+    progress: Progress = Progress.FULL_PASS
+    """What the curriculum goes by."""
+    index_of: Mapping[str, int] = field(default_factory=dict)
+    """Place of each training problem; for the curriculum."""
     latest: dict[str, float] = field(default_factory=dict)
     """Newest held-out numbers."""
     stopped_early: str | None = None
     _pending: dict[str, Any] = field(default_factory=dict)
     _step_started: float = 0.0
     _warned: set[str] = field(default_factory=set)
+    _success: dict[str, float] = field(default_factory=dict)
+    """Share of full passes of each problem at its visits so far, the later ones with more weight."""
 
     def __post_init__(self) -> None:
         """Begin to watch."""
@@ -86,9 +106,13 @@ class Session:
         values: dict[str, Any] = {"phase": self.schedule.phase.value}
         values |= step_metrics(self.record, balanced=self.balanced)
         self.rollout_log.write_step(self.record)
-        change = self.schedule.update(
-            step, full_pass=values["full_pass"], dense=values["dense_reward"]
+        changes = self.schedule.update(
+            step,
+            full_pass=values["full_pass"],
+            dense=values["dense_reward"],
+            by_family=self._by_family(),
         )
+        values |= self._visited(step)
         values["running_full_pass"] = self.schedule.running_full_pass
         values["running_dense_reward"] = self.schedule.running_dense
         values["gate_distance"] = self.schedule.gate_distance()
@@ -99,18 +123,8 @@ class Session:
         if is_evaluated:
             self.evaluate(step)
             values |= self.latest
-        if change is not None:
-            # Of the step just done, so that resuming from its checkpoint keeps the event.
-            self.run.event(
-                "phase_changed",
-                step=step,
-                first_step=change.step,
-                old=change.old,
-                new=change.new,
-                reason=change.reason,
-            )
-            text = f"from step {change.step}: {change.old} -> {change.new} ({change.reason})"
-            self.view.note("phase", text)
+        for change in changes:
+            self._tell_change(step, change)
         self._pending = values
         self._warn(step, values)
         if self.should_stop():
@@ -118,6 +132,69 @@ class Session:
         elif is_evaluated and self._is_solved():
             self.stopped_early = "solved"
         return self.stopped_early is not None
+
+    def _by_family(self) -> ByFamily | None:
+        """Each family's own shares; None where one schedule serves all."""
+        if isinstance(self.schedule, Schedule):
+            return None
+        rollouts: dict[str, list[tuple[float, float]]] = {}
+        for rollout in self.record.rollouts:
+            if rollout.is_replayed or rollout.verdict.status is Status.INFRASTRUCTURE_ERROR:
+                continue
+            truncated = rollout.completion.is_truncated
+            dense = dense_reward(rollout.verdict, balanced=self.balanced, is_truncated=truncated)
+            passed = float(is_success(rollout.verdict, is_truncated=truncated))
+            rollouts.setdefault(self.families[rollout.problem_id], []).append((passed, dense))
+        return {
+            family: (mean([p for p, _ in pairs]), mean([d for _, d in pairs]))
+            for family, pairs in rollouts.items()
+        }
+
+    def _visited(self, step: int) -> dict[str, float]:
+        """Tell the curriculum what became of the step's problems; how many groups could have been informative."""
+        visited = outcomes(self.record)
+        known = [
+            self._success[item.problem_id] for item in visited if item.problem_id in self._success
+        ]
+        values: dict[str, float] = {}
+        if known:
+            values["informative_expected"] = expected_informative(known, self.record.group_size)
+        for item in visited:
+            before = self._success.get(item.problem_id, item.full_pass)
+            self._success[item.problem_id] = 0.5 * (before + item.full_pass)
+        if self.replay is not None:
+            values |= self.replay.metrics(step)
+        if self.curriculum is not None:
+            told = self.curriculum.update(step, self._progress_of(visited))
+            values |= self.curriculum.metrics()
+            if told is not None:
+                self.run.event("curriculum_advanced", step=step, message=told)
+                self.view.note("curriculum", told)
+        return values
+
+    def _progress_of(self, visited: Sequence[Outcome]) -> dict[int, float]:
+        """Success of each visited problem, by its place; the mean where it was visited twice."""
+        found: dict[int, list[float]] = {}
+        for item in visited:
+            value = item.full_pass if self.progress is Progress.FULL_PASS else item.pass_rate
+            found.setdefault(self.index_of[item.problem_id], []).append(value)
+        return {index: mean(values) for index, values in found.items()}
+
+    def _tell_change(self, step: int, change: PhaseChange) -> None:
+        """Of the step just done, so that resuming from its checkpoint keeps the event."""
+        of_family = {} if change.family is None else {"family": change.family}
+        self.run.event(
+            "phase_changed",
+            step=step,
+            first_step=change.step,
+            old=change.old,
+            new=change.new,
+            reason=change.reason,
+            **of_family,
+        )
+        whose = "" if change.family is None else f"{change.family} "
+        text = f"{whose}from step {change.step}: {change.old} -> {change.new} ({change.reason})"
+        self.view.note("phase", text)
 
     def after_log(self, step: int, logs: Mapping[str, float]) -> None:
         """Write the step's one line: our numbers and the trainer's."""
@@ -143,6 +220,8 @@ class Session:
         return {
             "schedule": self.schedule.state_dict(),
             "replay": None if self.replay is None else self.replay.state_dict(),
+            "curriculum": None if self.curriculum is None else self.curriculum.state_dict(),
+            "success": self._success,
             "latest": self.latest,
             "warned": sorted(self._warned),
             "is_finished": self.stopped_early == "solved",
@@ -155,6 +234,9 @@ class Session:
         self.schedule.load_state_dict(state["schedule"])
         if self.replay is not None:
             self.replay.load_state_dict(state["replay"])
+        if self.curriculum is not None:
+            self.curriculum.load_state_dict(state["curriculum"])
+        self._success = dict(state["success"])
         self.latest = dict(state["latest"])
         self._warned = set(state["warned"])
         if state["is_finished"]:

@@ -169,15 +169,20 @@ def build_trainer(
         problem_id: list[str],
         trainer_state: Any,  # noqa: ANN401 - transformers' TrainerState
         source_step: list[int | None] | None = None,
+        attempt_start: list[int] | None = None,
         **_: object,
     ) -> list[float | None]:
-        return reward(completion_ids, problem_id, source_step, trainer_state.global_step + 1)
+        step = trainer_state.global_step + 1
+        return reward(completion_ids, problem_id, source_step, step, attempt_start)
 
     def rollout_function(batch: list[Any], trainer: GRPOTrainer) -> dict[str, list[Any]]:
         texts = [item if isinstance(item, str) else item[-1]["content"] for item in batch]
         model = trainer.accelerator.unwrap_model(trainer.model)
         assert rollout is not None
-        return rollout(model, texts, trainer.state.global_step + 1)
+        step = trainer.state.global_step + 1
+        # What the trainer divides a step's rewards into; the rows it has put together are as many as ever.
+        trainer.num_generations = rollout.group_size(step)
+        return rollout(model, texts, step)
 
     trainer = GRPOTrainer(
         model=policy.model,

@@ -25,7 +25,14 @@ from rlgrok.config import (
     TrainingConfig,
 )
 from rlgrok.policy import Policy, build_tiny_policy
-from rlgrok.training.rollouts import RewardFunction, RolloutFunction, Sampling, StepRecord
+from rlgrok.training.payment import Payment
+from rlgrok.training.record import StepRecord
+from rlgrok.training.rollouts import (
+    RewardFunction,
+    RolloutFunction,
+    Sampling,
+    TrainingProblems,
+)
 from rlgrok.training.schedule import Schedule
 from rlgrok.training.trainer import Hooks, build_trainer
 from rlgrok.types import Completion, Status, Verdict
@@ -121,6 +128,7 @@ def estimates(folder: Path) -> torch.Tensor:
         "end_ids": every_token,
         "verifier": Payer(),
         "record": StepRecord(group_size=GROUP_SIZE),
+        "payment": Payment(Schedule(SCHEDULE), False, dict.fromkeys(PROMPTS, "toy")),
     }
     names = list(PROMPTS)
     trainer = build_trainer(
@@ -137,7 +145,7 @@ def estimates(folder: Path) -> torch.Tensor:
         output_dir=folder,
         seed=0,
         rollout=RolloutFunction(
-            problem_ids={text: name for name, text in PROMPTS.items()},
+            problems=TrainingProblems(list(PROMPTS), list(PROMPTS.values())),
             encode=policy.encode_prompt,
             sampling=Sampling(GROUP_SIZE, 1, 1.0, 1.0, batch_size=2048),
             stream=Stream(0, "policy gradient"),
@@ -146,9 +154,7 @@ def estimates(folder: Path) -> torch.Tensor:
             decisive_ids=None,
             **shared,
         ),
-        reward=RewardFunction(
-            schedule=Schedule(replace(SCHEDULE)), group_size=GROUP_SIZE, balanced=False, **shared
-        ),
+        reward=RewardFunction(**shared),
         hooks=Hooks(lambda: None, lambda step: False, lambda *_: None, lambda *_: None),
     )
     keeper = _KeepGradients()

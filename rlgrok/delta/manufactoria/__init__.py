@@ -8,6 +8,7 @@ from rlgrok.delta.manufactoria.difficulties import all_difficulties
 from rlgrok.delta.manufactoria.dsl import extract_program
 from rlgrok.delta.manufactoria.exhaustive import verify_exhaustive
 from rlgrok.delta.manufactoria.families import FAMILIES
+from rlgrok.delta.manufactoria.feedback import write_feedback
 from rlgrok.delta.manufactoria.judge import verify
 from rlgrok.delta.manufactoria.named import build_named, named_sets
 from rlgrok.delta.manufactoria.prompts import render
@@ -24,6 +25,7 @@ SCOPE = Scope(
     verify=verify,
     verify_exhaustive=verify_exhaustive,
     oracle=oracle,
+    feedback=write_feedback,
     library=Library(
         build=build_named,
         names=lambda: tuple(named_sets()),

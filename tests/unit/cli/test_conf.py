@@ -15,14 +15,20 @@ import yaml
 import conf
 from cli.hydra_app import EVALUATE, TRAIN, Application
 from cli.schema import checked
-from rlgrok import config
+from rlgrok import config, ingredients
 from rlgrok.config import Colors, ScheduleKind
 from rlgrok.types import PromptStyle, TestSource
 from runtime.settings import as_plain, from_plain
 
 FOLDER = Path(conf.__file__).parent
 ROOTS = {"rl_train": TRAIN, "rl_eval": EVALUATE}
-NEEDS = {"training/cluster": ["replay=none"], "data/records": ["data.sets=[problems.jsonl]"]}
+_TWO_ATTEMPTS = ["reference=tiny_feedback", "policy=tiny_feedback"]
+NEEDS = {
+    "training/cluster": ["replay=none"],
+    "data/records": ["data.sets=[problems.jsonl]"],
+    "curriculum/sets": ["data=stepwise_1_regex", "policy=qwen3_4b"],
+    **dict.fromkeys(("feedback/cases", "feedback/counts", "feedback/leaking"), _TWO_ATTEMPTS),
+}
 """What goes with an option: where the default of another group does not, or what only the user knows."""
 ANY_DATA = "policy=qwen3_4b"
 """The tiny policy is taught families that some data options train on; a language model is not."""
@@ -88,7 +94,7 @@ def test_every_option_says_what_it_is_for(option: str) -> None:
 def test_every_field_says_what_it_is() -> None:
     """A docstring under each; a group as a whole is described by its own class."""
     silent = []
-    for kind in ast.parse(inspect.getsource(config)).body:
+    for kind in (*ast.parse(inspect.getsource(config)).body, *ast.parse(inspect.getsource(ingredients)).body):
         body = kind.body if isinstance(kind, ast.ClassDef) else []
         for field, after in zip(body, [*body[1:], None], strict=False):
             if isinstance(field, ast.AnnAssign) and not ast.unparse(field.annotation).endswith(

@@ -10,8 +10,8 @@ import pytest
 from rlgrok import sampling
 from rlgrok.evaluation.gzip_lines import read_lines
 from rlgrok.training.heldout import HeldoutEvaluator, HeldoutResult
+from rlgrok.training.record import StepRecord
 from rlgrok.training.rolloutlog import RolloutLog
-from rlgrok.training.rollouts import StepRecord
 from rlgrok.training.verification import Verifier
 from rlgrok.types import Completion, Problem, Rollout, Status, Verdict
 from runtime.errors import InfrastructureError

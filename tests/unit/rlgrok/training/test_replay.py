@@ -61,3 +61,37 @@ def test_the_oldest_leaves_first_and_a_duplicate_is_refused():
     assert store.add("a", [3], 4)
     assert store.stored["a"] == [StoredSuccess((2,), 2), StoredSuccess((3,), 4)]
     assert len(store) == 2
+
+
+def test_what_is_stale_leaves_and_is_counted():
+    store = ReplayStore(4, max_age=5)
+    store.add("a", [1], 1)
+    store.add("b", [2], 4)
+    store.expire(6)
+    assert len(store) == 2
+    store.expire(7)
+    assert set(store.stored) == {"b"}
+    assert store.metrics(9) == {
+        "replay_stored": 1.0,
+        "replay_problems": 1.0,
+        "replay_age": 5.0,
+        "replay_duplicate_share": 0.0,
+        "replay_expired": 1.0,
+    }
+
+
+def test_a_success_that_is_drawn_again_is_young_again():
+    store = ReplayStore(4, max_age=5)
+    store.add("a", [1], 1)
+    assert not store.add("a", [1], 6)
+    store.expire(10)
+    assert store.stored["a"] == [StoredSuccess((1,), 6)]
+    assert store.metrics(10)["replay_duplicate_share"] == 0.5
+
+
+def test_the_rate_is_the_share_of_failed_groups_that_get_a_success():
+    store = ReplayStore(4, rate=0.25)
+    store.add("a", [1], 1)
+    given_any = [bool(store.draw("a", 1, Stream(0, step))) for step in range(2000)]
+    # Standard error sqrt(.25 * .75 / 2000) = .0097; four of them.
+    assert abs(sum(given_any) / 2000 - 0.25) < 0.039

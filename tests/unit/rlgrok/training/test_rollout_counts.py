@@ -11,13 +11,14 @@ from rlgrok.config import DenseReward, ScheduleConfig, ScheduleKind, SwitchOn
 from rlgrok.policy import Policy
 from rlgrok.sampling import Sampled
 from rlgrok.training import rollouts
+from rlgrok.training.payment import Payment
+from rlgrok.training.record import StepRecord, step_metrics
 from rlgrok.training.replay import ReplayStore
 from rlgrok.training.rollouts import (
     RewardFunction,
     RolloutFunction,
     Sampling,
-    StepRecord,
-    step_metrics,
+    TrainingProblems,
 )
 from rlgrok.training.schedule import Schedule
 from rlgrok.training.session import step_warnings
@@ -56,7 +57,9 @@ class Step:
         monkeypatch.setattr(rollouts, "sample_tokens", lambda *_, **__: texts())
         self.record = StepRecord(group_size=2)
         self._policy = policy
+        payment = Payment(Schedule(SCHEDULE), False, {p.id: p.family for p in problems})
         shared: dict[str, Any] = {
+            "payment": payment,
             "tokenizer": policy.tokenizer,
             "end_ids": policy.end_token_ids(),
             "verifier": Verifier(scope, {problem.id: problem for problem in problems}),
@@ -64,7 +67,7 @@ class Step:
         }
         self._prompts = {problem.id: f"prompt {problem.name}" for problem in problems}
         self._draw = RolloutFunction(
-            problem_ids={text: name for name, text in self._prompts.items()},
+            problems=TrainingProblems(list(self._prompts), list(self._prompts.values())),
             encode=lambda text: [3],
             sampling=Sampling(
                 group_size=2, max_new_tokens=4, temperature=1.0, top_p=1.0, batch_size=8
@@ -75,9 +78,7 @@ class Step:
             decisive_ids=None,
             **shared,
         )
-        self._pay = RewardFunction(
-            schedule=Schedule(SCHEDULE), group_size=2, balanced=False, **shared
-        )
+        self._pay = RewardFunction(**shared)
 
     def __call__(self, ids: Sequence[str], step: int) -> list[float | None]:
         prompts = [self._prompts[name] for name in ids for _ in range(2)]

@@ -6,8 +6,8 @@ import gzip
 import json
 from pathlib import Path
 
+from rlgrok.training.record import StepRecord
 from rlgrok.training.rolloutlog import RolloutLog
-from rlgrok.training.rollouts import StepRecord
 from rlgrok.types import Completion, Rollout, Status, Verdict
 
 HALF = Verdict(Status.FAILED, 2, 4, 2, 2)

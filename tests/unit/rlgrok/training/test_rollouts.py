@@ -11,14 +11,23 @@ import pytest
 from rlgrok.config import DenseReward, ScheduleConfig, ScheduleKind, SwitchOn
 from rlgrok.policy import Policy, build_tiny_policy
 from rlgrok.sampling import Sampled
+from rlgrok.training.curriculum import AdaptiveCurriculum
+from rlgrok.training.payment import Payment
+from rlgrok.training.record import (
+    Outcome,
+    StepRecord,
+    decisive_mean,
+    expected_informative,
+    outcomes,
+    step_metrics,
+)
 from rlgrok.training.replay import ReplayStore
 from rlgrok.training.rollouts import (
+    Extras,
     RewardFunction,
     RolloutFunction,
     Sampling,
-    StepRecord,
-    decisive_mean,
-    step_metrics,
+    TrainingProblems,
 )
 from rlgrok.training.schedule import Phase, Schedule
 from rlgrok.types import Completion, Rollout, Status, Verdict
@@ -32,6 +41,11 @@ HALF = Verdict(Status.FAILED, 2, 4, 2, 2)
 NOTHING = Verdict(Status.FAILED, 0, 4, 2, 0)
 UNPARSED = Verdict(Status.PARSE_ERROR, 0, 4, 2, 0)
 OURS = Verdict(Status.INFRASTRUCTURE_ERROR, 0, 4, 2, 0, message="broke")
+
+
+SCHEDULE = ScheduleConfig(
+    ScheduleKind.STAGED, DenseReward.PASS_RATE, SwitchOn.STEP, 5, 0.8, 1, 3, 0.01, None
+)
 
 
 @dataclass
@@ -56,7 +70,7 @@ def policy() -> Policy:
 def roll(policy: Policy, judge: Judge, **changes: Any) -> tuple[RolloutFunction, StepRecord]:
     record = StepRecord(group_size=4)
     settings: dict[str, Any] = {
-        "problem_ids": {text: name for name, text in WORDS.items()},
+        "problems": TrainingProblems(list(WORDS), list(WORDS.values())),
         "encode": policy.encode_prompt,
         "tokenizer": policy.tokenizer,
         # Half of all tokens end a completion: it has two or three of them.
@@ -64,6 +78,7 @@ def roll(policy: Policy, judge: Judge, **changes: Any) -> tuple[RolloutFunction,
         "sampling": Sampling(4, max_new_tokens=12, temperature=1.0, top_p=1.0, batch_size=100),
         "stream": Stream(0, "rollouts"),
         "verifier": judge,
+        "payment": Payment(Schedule(SCHEDULE), False, dict.fromkeys(WORDS, "starts_with")),
         "record": record,
         "replay": None,
         "per_group": 1,
@@ -157,21 +172,16 @@ def test_no_more_are_replayed_than_are_stored_or_asked_for(policy: Policy) -> No
 def pay(
     policy: Policy, verdicts: Sequence[Verdict], phase: Phase, *, balanced: bool = False
 ) -> tuple[list[float | None], StepRecord]:
-    config = ScheduleConfig(
-        ScheduleKind.STAGED, DenseReward.PASS_RATE, SwitchOn.STEP, 5, 0.8, 1, 3, 0.01, None
-    )
-    schedule = Schedule(config)
+    schedule = Schedule(SCHEDULE)
     schedule.phase = phase
     record = StepRecord()
     remaining = iter(verdicts)
     function = RewardFunction(
         tokenizer=policy.tokenizer,
         end_ids=[EOS],
-        schedule=schedule,
+        payment=Payment(schedule, balanced, {"one": "starts_with"}),
         verifier=Judge(lambda *_: next(remaining)),  # type: ignore[arg-type]
         record=record,
-        group_size=2,
-        balanced=balanced,
     )
     completions = [[5, EOS]] * (len(verdicts) - 1) + [[5, 6]]  # the last one is truncated
     source: list[int | None] = [None] * len(verdicts)
@@ -276,3 +286,125 @@ def test_a_decisive_token_follows_a_route() -> None:
 def test_of_an_unknown_vocabulary_the_most_uncertain_fifth_decides() -> None:
     assert decisive_mean(SAMPLED, None) == 0.9  # one of eight
     assert decisive_mean(Sampled([], [], [], []), None) is None
+
+
+def test_the_extras_at_their_defaults_change_nothing(policy: Policy) -> None:
+    judge = Judge(lambda *_: NOTHING)
+    plain, _ = roll(policy, judge)
+    same, record = roll(policy, judge, extras=Extras(attempts=1, group_sizes=[(1, 4)]))
+    assert same(policy.model, batch(), 3) == plain(policy.model, batch(), 3)
+    assert record.first_full_pass is None
+
+
+def test_groups_grow_and_there_are_fewer_of_them(policy: Policy) -> None:
+    function, record = roll(
+        policy, Judge(lambda *_: NOTHING), extras=Extras(group_sizes=[(1, 2), (5, 8)])
+    )
+    assert [function.group_size(step) for step in (1, 4, 5, 9)] == [2, 2, 8, 8]
+    small = function(policy.model, batch(), 4)
+    assert len(small["completion_ids"]) == 8 and record.group_size == 2
+    assert [len(set(small["problem_id"][at : at + 2])) for at in (0, 2, 4, 6)] == [1] * 4
+    large = function(policy.model, batch(), 5)
+    assert len(set(large["problem_id"])) == 1 and record.group_size == 8
+
+
+def test_a_curriculum_chooses_the_problems_and_the_prompts_go_with_them(policy: Policy) -> None:
+    curriculum = AdaptiveCurriculum(2, 0.1, 0.8, 0.0, 0.0, 0.5)
+    curriculum.update(0, {0: 1.0})  # `one` is solved, so `two` comes first
+    function, _ = roll(
+        policy,
+        Judge(lambda *_: NOTHING),
+        extras=Extras(curriculum=curriculum, group_sizes=[(1, 8)]),
+    )
+    found = function(policy.model, batch(), 1)
+    assert found["problem_id"] == ["two"] * 8
+    assert found["prompt_ids"] == [policy.encode_prompt(WORDS["two"])] * 8
+
+
+def test_a_group_of_equal_rewards_makes_room_for_one_that_is_informative(policy: Policy) -> None:
+    """`one` never passes; a completion of `two` passes by the parity of its length."""
+
+    def verdict(name: str, completion: Completion) -> Verdict:
+        return PASSED if name == "two" and len(completion.token_ids) % 2 else NOTHING
+
+    curriculum = AdaptiveCurriculum(2, 0.0, 1.0, 0.0, 0.0, 0.5)
+    curriculum.visits.counts = [0, 1]  # `one` first, `two` next
+    function, record = roll(
+        policy,
+        Judge(verdict),
+        sampling=Sampling(8, max_new_tokens=12, temperature=1.0, top_p=1.0, batch_size=100),
+        extras=Extras(curriculum=curriculum, resample_rounds=2),
+    )
+    found = function(policy.model, batch(), 1)
+    assert found["problem_id"] == ["two"] * 8
+    assert record.resampled == 8
+    assert record.dropped == [Outcome("one", 0.0, 0.0)]
+    lengths = {len(row) % 2 for row in found["completion_ids"]}
+    assert lengths == {0, 1}
+
+
+def test_where_no_other_problem_is_informative_the_group_stays(policy: Policy) -> None:
+    curriculum = AdaptiveCurriculum(2, 0.0, 1.0, 0.0, 0.0, 0.5)
+    curriculum.visits.counts = [0, 1]
+    function, record = roll(
+        policy,
+        Judge(lambda *_: NOTHING),
+        sampling=Sampling(8, max_new_tokens=12, temperature=1.0, top_p=1.0, batch_size=100),
+        extras=Extras(curriculum=curriculum, resample_rounds=1),
+    )
+    assert function(policy.model, batch(), 1)["problem_id"] == ["one"] * 8
+    assert record.dropped == [Outcome("two", 0.0, 0.0)]
+
+
+def test_feedback_is_masked_and_the_last_attempt_is_judged(policy: Policy) -> None:
+    judged: list[tuple[int, ...]] = []
+
+    def verdict(_: str, completion: Completion) -> Verdict:
+        judged.append(completion.token_ids)
+        return NOTHING
+
+    function, record = roll(
+        policy,
+        Judge(verdict),
+        sampling=Sampling(4, max_new_tokens=30, temperature=1.0, top_p=1.0, batch_size=100),
+        extras=Extras(attempts=2, write_feedback=lambda *_: " R B"),
+    )
+    found = function(policy.model, batch(), 1)
+    text = policy.tokenizer.encode(" R B", add_special_tokens=False)
+    assert record.further_attempts > 0 and record.first_full_pass == 0.0
+    for tokens, mask, start in zip(
+        found["completion_ids"], found["env_mask"], found["attempt_start"], strict=True
+    ):
+        assert len(tokens) == len(mask) <= 30
+        assert [t for t, own in zip(tokens, mask, strict=True) if not own] == (text if start else [])
+        assert not start or tokens[start - 2 : start] == text
+    payment = Payment(Schedule(SCHEDULE), False, dict.fromkeys(WORDS, "starts_with"))
+    reward = RewardFunction(
+        tokenizer=policy.tokenizer, end_ids=[EOS], payment=payment,
+        verifier=Judge(verdict), record=record,
+    )  # fmt: skip
+    judged.clear()
+    reward(found["completion_ids"], found["problem_id"], None, 1, found["attempt_start"])
+    assert judged == [
+        tuple(tokens[start:])
+        for tokens, start in zip(found["completion_ids"], found["attempt_start"], strict=True)
+    ]
+    assert [r.completion.token_ids for r in record.rollouts] == list(
+        map(tuple, found["completion_ids"])
+    )
+
+
+def test_outcomes_are_of_own_completions_a_problem() -> None:
+    record = StepRecord(
+        rollouts=[rollout(PASSED, 1.0), rollout(HALF, 0.5), rollout(PASSED, 1.0, replayed=True), rollout(OURS, 0.0)],
+        group_size=4,
+        dropped=[Outcome("two", 0.0, 0.1)],
+    )  # fmt: skip
+    assert outcomes(record) == [Outcome("two", 0.0, 0.1), Outcome("one", 0.5, 0.75)]
+
+
+def test_the_expected_share_of_informative_groups() -> None:
+    # One in two of four: 1 - 2 / 16; never, always: nothing to learn from.
+    assert expected_informative([0.5], 4) == pytest.approx(0.875)
+    assert expected_informative([0.0, 1.0], 4) == 0.0
+    assert expected_informative([], 4) == 0.0

@@ -8,7 +8,13 @@ from dataclasses import replace
 import pytest
 
 from rlgrok.config import DenseReward, ScheduleConfig, ScheduleKind, SwitchOn
-from rlgrok.training.schedule import Phase, PhaseChange, Schedule
+from rlgrok.training.schedule import (
+    FamilySchedules,
+    Phase,
+    PhaseChange,
+    Schedule,
+    build_schedule,
+)
 
 STAGED = ScheduleConfig(
     kind=ScheduleKind.STAGED,
@@ -24,8 +30,10 @@ STAGED = ScheduleConfig(
 
 
 def feed(schedule: Schedule, curve: list[float]) -> list[PhaseChange | None]:
+    """The change after each step, or None."""
     return [
-        schedule.update(step, full_pass=value, dense=value) for step, value in enumerate(curve, 1)
+        next(iter(schedule.update(step, full_pass=value, dense=value)), None)
+        for step, value in enumerate(curve, 1)
     ]
 
 
@@ -65,9 +73,8 @@ def test_the_gate_distance_is_how_far_the_running_mean_is_below():
 
 def test_dense_reward_can_be_the_gate():
     schedule = Schedule(replace(STAGED, switch_on=SwitchOn.DENSE_REWARD, switch_patience=1, running_window=1))
-    assert schedule.update(1, full_pass=0.0, dense=0.79) is None
-    change = schedule.update(2, full_pass=0.0, dense=0.81)
-    assert change is not None
+    assert schedule.update(1, full_pass=0.0, dense=0.79) == []
+    [change] = schedule.update(2, full_pass=0.0, dense=0.81)
     assert change.step == 3
     assert "dense_reward" in change.reason
 
@@ -110,3 +117,52 @@ def test_a_resumed_schedule_switches_at_the_same_step(switch_on, cut):
     assert second.change is not None
     assert second.change == whole.change
     assert second.state_dict() == whole.state_dict()
+
+
+def test_a_mixed_schedule_moves_in_a_straight_line():
+    schedule = Schedule(replace(STAGED, kind=ScheduleKind.MIXED, mix_steps=[4, 8]))
+    weights = [schedule.binary_weight(step, "any") for step in range(1, 11)]
+    assert weights == [0, 0, 0, 0, 0.25, 0.5, 0.75, 1, 1, 1]
+    changes = feed(schedule, [1.0] * 10)  # whatever is learned
+    assert [change.step for change in changes if change] == [8]
+    assert schedule.phase is Phase.BINARY
+
+
+def test_the_weight_of_a_staged_schedule_is_its_phase():
+    schedule = Schedule(replace(STAGED, switch_on=SwitchOn.STEP, switch_step=3))
+    assert schedule.binary_weight(1, "any") == 0.0
+    feed(schedule, [0.0, 0.0])
+    assert schedule.binary_weight(3, "any") == 1.0
+
+
+def families(window: int = 1) -> FamilySchedules:
+    config = replace(STAGED, per_family=True, running_window=window, switch_patience=1)
+    made = build_schedule(config, ["easy", "hard"])
+    assert isinstance(made, FamilySchedules)
+    return made
+
+
+def test_each_family_turns_by_itself():
+    made = families()
+    shares = {"easy": (0.9, 0.9), "hard": (0.1, 0.4)}
+    [change] = made.update(1, full_pass=0.5, dense=0.5, by_family=shares)
+    assert (change.family, change.step) == ("easy", 2)
+    assert [made.binary_weight(2, family) for family in ("easy", "hard")] == [1.0, 0.0]
+    assert made.phase is Phase.DENSE and made.change is None
+    assert made.gate_distance() == pytest.approx(0.7)
+    # A family that no completion is of stays as it is.
+    assert made.update(2, full_pass=1.0, dense=1.0, by_family={"easy": (1.0, 1.0)}) == []
+    [change] = made.update(3, full_pass=1.0, dense=1.0, by_family={"hard": (0.9, 0.9)})
+    assert (change.family, change.step) == ("hard", 4)
+    assert made.phase is Phase.BINARY and made.change == change
+
+
+def test_family_schedules_survive_a_checkpoint():
+    made = families()
+    made.update(1, full_pass=0.5, dense=0.5, by_family={"easy": (0.9, 0.9), "hard": (0.1, 0.4)})
+    again = families()
+    again.load_state_dict(json.loads(json.dumps(made.state_dict())))
+    assert again.state_dict() == made.state_dict()
+    assert again.binary_weight(2, "easy") == 1.0
+    again.update(2, full_pass=1.0, dense=1.0, by_family={"hard": (0.9, 0.9)})
+    assert again.change is not None and again.change.family == "hard"

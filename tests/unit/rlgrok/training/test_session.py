@@ -13,9 +13,9 @@ import pytest
 from rlgrok.config import DenseReward, ScheduleConfig, ScheduleKind, SwitchOn
 from rlgrok.training.checkpoints import list_checkpoints, read_state
 from rlgrok.training.heldout import HeldoutResult
+from rlgrok.training.record import StepRecord
 from rlgrok.training.replay import ReplayStore
 from rlgrok.training.rolloutlog import RolloutLog
-from rlgrok.training.rollouts import StepRecord
 from rlgrok.training.schedule import Phase, Schedule
 from rlgrok.training.session import Limits, Session, step_warnings
 from rlgrok.types import Completion, Rollout, Status, Verdict
@@ -83,6 +83,7 @@ def session(run: Run, **changes: Any) -> Session:
         "replay": ReplayStore(4),
         "limits": LIMITS,
         "balanced": False,
+        "families": {"p": "toy"},
         "should_stop": lambda: False,
     }
     return Session(**(settings | changes))

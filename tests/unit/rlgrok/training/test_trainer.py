@@ -91,9 +91,16 @@ class Step:
                 "source_step": source,
             }
 
+        rollout.group_size = lambda step: training.group_size  # type: ignore[attr-defined]
+
         def reward(
-            ids: list[list[int]], names: list[str], source: list[int | None] | None, step: int
+            ids: list[list[int]],
+            names: list[str],
+            source: list[int | None] | None,
+            step: int,
+            starts: list[int] | None,
         ) -> list[float | None]:
+            assert starts is None  # the sampler above says nothing of attempts
             self.calls.append(("pay", step, tuple(names), tuple(source or ())))
             places = [place[tuple(row)] for row in ids]
             return [paid[g][i] for g, i in places]
