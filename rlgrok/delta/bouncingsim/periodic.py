@@ -1,8 +1,8 @@
 """Scenes of families H and I: a ball between two parallel walls, forth and back (delta-bouncingsim.md, section 5).
 
 Ball and container have the same number of sides and the same orientation, and the ball moves along a normal of two
-opposite sides, so that whole sides meet. From the centre and back to it in the same direction takes four times the way
-from centre to wall: T = 4 (R - r) cos(pi / N) / speed, with R and r the circumradii. That is the period written
+opposite sides, so that whole sides meet. Forth and back, to the same place and direction, takes four times the way from
+the centre to a wall: T = 4 (R - r) cos(pi / N) / speed, with R and r the circumradii. That is the period written
 here; the reference writes half of it for H and another number for I (quirk B9), and so do we with `compat`.
 """
 
@@ -30,7 +30,7 @@ H_LEVELS_COMPAT = 3
 
 
 def true_period(diameter: float, radius: float, sides: int, speed: float) -> float:
-    """Seconds from the centre to one wall, to the other, and back."""
+    """Seconds to one wall, to the other, and back."""
     return 4 * (diameter / 2 - radius) * math.cos(math.pi / sides) / speed
 
 
@@ -54,7 +54,7 @@ def draw_periodic(
     if compat and level >= H_LEVELS_COMPAT:
         raise drawing.PlacementError(f"H has no level {level}")
     sides, speed = H_SIDES[level], H_SPEED[level]
-    heading = math.pi / sides
+    heading = math.pi / sides * (1 if compat else 1 + 2 * stream.below(sides))
     moving = (speed * math.cos(heading), speed * math.sin(heading))
     others = letters.replace("H", "")
     if others:
@@ -99,9 +99,12 @@ def _vertical(level: int, stream: Stream, *, scale: float, compat: bool) -> dict
 def _ball(
     stream: Stream, moving: tuple[float, float], sides: int, letter: str, *, compat: bool
 ) -> dict[str, Any]:
-    """At the centre; the reference moves it away, and calls the motion the same."""
+    """Somewhere on the line through the centre that it moves on; the reference's ball is also beside it."""
     center = (float(CENTER), float(CENTER))
-    place = drawing.near(stream, center, RADIUS) if compat else center
+    place = drawing.near(stream, center, RADIUS)
+    if not compat:
+        away = 2 * RADIUS * (2 * stream.uniform() - 1) / math.hypot(*moving)
+        place = (CENTER + away * moving[0], CENTER + away * moving[1])
     return drawing.ball(place, moving, RADIUS, sides, COLORS[letter])
 
 

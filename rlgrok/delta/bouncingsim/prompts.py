@@ -24,8 +24,8 @@ containers, bounce off their walls and off each other, and lose no energy.
 ### Mechanics
 - Between impacts a ball moves under constant acceleration: x(t) = x0 + vx t + ax t^2 / 2, and the same for y.
 - An impact is perfectly elastic and without friction. Let n be the unit normal of the wall at the point of contact, \
-towards the ball, and u the velocity of the ball at that point relative to the wall's. If u . n < 0, the ball's velocity \
-v becomes v - 2 (u . n) n; where a wall stands still, u is v.
+towards the ball, and u the velocity of the ball at that point relative to the wall's. If u . n < 0, the ball's \
+velocity v becomes v - 2 (u . n) n; where a wall stands still, u is v.
 - Two balls exchange momentum along the normal of their contact, again without loss. A ball's mass is its area, of \
 density 1.
 - Size counts: a ball is a polygon (or a disc), and an impact happens when its outline meets a wall or another ball's \
