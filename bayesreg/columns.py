@@ -205,7 +205,7 @@ def find_levels(values: pa.ChunkedArray, name: str, *, named: bool, where: str) 
 
 def sorted_levels(levels: Sequence[str]) -> tuple[str, ...]:
     """Levels by size when all are numbers, else by their letters."""
-    if all(_parses(level) for level in levels):
+    if all(parses(level) for level in levels):
         return tuple(sorted(levels, key=lambda level: (float(level), level)))
     return tuple(sorted(levels))
 
@@ -218,7 +218,7 @@ def refuse_numbers_as_text(
     Raises:
         InputError: some or all cells are numbers.
     """
-    numeric = [level for level in levels if _parses(level)]
+    numeric = [level for level in levels if parses(level)]
     if not numeric:
         return
     if len(numeric) == len(levels):
@@ -307,7 +307,8 @@ def _shortest(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(value)
 
 
-def _parses(text: str) -> bool:
+def parses(text: str) -> bool:
+    """Whether text is a number."""
     try:
         float(text)
     except ValueError:

@@ -234,13 +234,21 @@ def read_plan(plan: Plan) -> RegressionData:
             "too few rows", got=x.shape[0], expected="at least 2", where=plan.tables[0].where
         )
     refuse_idle_targets(plan.columns["y"], Screen.of_table(y), where=plan.table("y").where)
-    x, x_columns, x_notes = _screened(x, x_columns, "x", plan)
-    z, z_columns, z_notes = _screened(z, z_columns, "z", plan)
+    x_columns, x_kept, x_notes = leave_out(Screen.of_table(x), x_columns, "x", plan)
+    z_columns, z_kept, z_notes = leave_out(Screen.of_table(z), z_columns, "z", plan)
     empty = int(np.isnan(y).all(axis=1).sum())
     if empty:
         notes = (*notes, f"{empty} row(s) have no observed target")
     meta = make_meta(plan.id_column, plan.columns["y"], x_columns, z_columns)
-    return RegressionData(x, y, z, ids, meta, (*notes, *x_notes, *z_notes), sha256_of(plan.tables))
+    return RegressionData(
+        x[:, x_kept],
+        y,
+        z[:, z_kept],
+        ids,
+        meta,
+        (*notes, *x_notes, *z_notes),
+        sha256_of(plan.tables),
+    )
 
 
 def targets_matrix(
@@ -482,14 +490,26 @@ def encode_frame(
     return out
 
 
-def _screened(
-    values: np.ndarray, columns: Sequence[RawColumn], role: str, plan: Plan
-) -> tuple[np.ndarray, list[RawColumn], tuple[str, ...]]:
-    """Leave out what carries nothing, refuse missing cells in what is left."""
+def leave_out(
+    screen: Screen, columns: Sequence[RawColumn], role: str, plan: Plan
+) -> tuple[list[RawColumn], np.ndarray, tuple[str, ...]]:
+    """Leave out what carries nothing, refuse missing cells in what is left.
+
+    Args:
+        screen: of the design columns of X or Z.
+        columns: the raw columns that they are made from.
+        role: x or z.
+        plan: for messages.
+
+    Returns:
+        The raw columns, which now remember what was dropped; positions of the design columns that are kept; notes.
+
+    Raises:
+        InputError: missing cells, or no covariate is left.
+    """
     names = [name for column in columns for name in column.kept]
-    screen = Screen.of_table(values)
-    where = plan.table(role).where
     owners = [column.name for column in columns for _ in column.kept]
+    where = plan.table(role).where
     refuse_missing(owners, screen, ROLES[role], where=where)
     reasons, notes = left_out(names, screen, ROLES[role])
     notes += single_levels(columns, ROLES[role])
@@ -500,8 +520,8 @@ def _screened(
             expected="at least one that varies",
             where=where,
         )
-    kept = [index for index, name in enumerate(names) if name not in reasons]
-    return values[:, kept], with_dropped(columns, reasons), notes
+    kept = np.array([i for i, name in enumerate(names) if name not in reasons], dtype=int)
+    return with_dropped(columns, reasons), kept, notes
 
 
 def with_dropped(columns: Sequence[RawColumn], reasons: Mapping[str, str]) -> list[RawColumn]:
