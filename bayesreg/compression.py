@@ -83,11 +83,11 @@ class FactorPass:
     Holds `max(1024, 2 W)` rows, whatever comes in.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, shift: np.ndarray | None = None) -> None:
         self._top = width + 1
         self._work = np.zeros((self._top + max(_BLOCK_ROWS, 2 * width), width + 1), order="F")
         self._filled = self._top
-        self._shift: np.ndarray | None = None
+        self._shift = shift
         self.num_rows = 0
 
     def add(self, chunk: np.ndarray) -> None:
@@ -119,7 +119,7 @@ class FactorPass:
         Raises:
             InputError: there were none.
         """
-        if self._shift is None:
+        if not self.num_rows:
             raise InputError("no rows", got=0, expected="at least 2")
         if self.num_rows == self._filled - self._top:  # all fit: without the zeros on top
             rows = self._work[self._top : self._filled]
@@ -156,10 +156,9 @@ def factor_chunk(chunk: np.ndarray, shift: np.ndarray | None = None) -> Factor:
     if chunk.ndim != 2 or chunk.shape[0] == 0:
         raise InputError("a chunk has no rows", got=chunk.shape, expected="a table with rows")
     refuse_odd(chunk)
-    shift = chunk.mean(axis=0) if shift is None else shift
-    ones = np.ones((chunk.shape[0], 1))
-    r = np.linalg.qr(np.concatenate([ones, chunk - shift], axis=1), mode="r")
-    return Factor(r, shift, chunk.shape[0])
+    running = FactorPass(chunk.shape[1], chunk.mean(axis=0) if shift is None else shift)
+    running.add(chunk)
+    return running.finish()
 
 
 def refuse_odd(chunk: np.ndarray) -> None:
