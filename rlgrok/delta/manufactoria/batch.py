@@ -7,6 +7,7 @@ Messages are put into words only when somebody asks. Importing this module does 
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,6 +49,10 @@ _CODES = bytes(
 _PASSED, _ACCEPTS, _OPEN = 1, 2, 4
 _CHECKS_OUTPUT, _WANTS_ACCEPTED, _NOT_PLAIN = 1, 2, 4
 _ANY_OUTPUT = 1 << 7
+_SLACK = 8
+_utf8_of = ctypes.pythonapi.PyUnicode_AsUTF8AndSize
+_utf8_of.argtypes = [ctypes.py_object, ctypes.POINTER(ctypes.c_ssize_t)]
+_utf8_of.restype = ctypes.c_void_p
 
 
 class EncodedTests:
@@ -127,7 +132,7 @@ class EncodedTests:
 
 
 def encode_tapes(inputs: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Symbols of all tapes with a stop after each, and (tapes + 1,) where each starts."""
+    """Symbols of all tapes with a stop after each and some more at the end, and (tapes + 1,) where each starts."""
     starts = _starts([len(tape) + 1 for tape in inputs])
     codes = _encode(inputs, "\n")
     codes[starts[1:] - 1] = _STOP
@@ -135,8 +140,11 @@ def encode_tapes(inputs: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64
 
 
 def _encode(texts: list[str], separator: str) -> NDArray[np.uint8]:
+    """Symbols of all texts and separators, and `_SLACK` stops, which compiled code may read and does not heed."""
     joined = "".join([text + separator for text in texts])
-    return np.frombuffer(bytearray(joined.encode("ascii", "replace").translate(_CODES)), np.uint8)
+    encoded = bytearray(joined.encode("ascii", "replace").translate(_CODES))
+    encoded += bytes([_STOP] * _SLACK)
+    return np.frombuffer(encoded, np.uint8)
 
 
 def _starts(lengths: Sequence[int]) -> NDArray[np.int64]:
@@ -159,6 +167,8 @@ class Batch:
     """(programs,) 0 for a program, else 1 + the position in `ParseCategory`."""
     outcomes: NDArray[np.uint8]
     rows: NDArray[np.int64]
+    num_passed: NDArray[np.int64]
+    """(programs,) tests passed."""
     facts: NDArray[np.int64]
     offsets: NDArray[np.int64]
     strict: bool
@@ -172,11 +182,6 @@ class Batch:
     def num_tests(self) -> NDArray[np.int64]:
         """(programs,) tests asked."""
         return np.diff(self.rows)
-
-    @cached_property
-    def num_passed(self) -> NDArray[np.int64]:
-        """(programs,) tests passed."""
-        return self._sums(self.passed)
 
     @cached_property
     def full_pass(self) -> NDArray[np.bool_]:
@@ -225,11 +230,6 @@ class Batch:
             final = run(parse(self.texts[index]), test.input, strict=self.strict).final_tape
         return first_failure(test, final)
 
-    def _sums(self, bits: NDArray[np.bool_]) -> NDArray[np.int64]:
-        total = np.zeros(len(bits) + 1, np.int64)
-        np.cumsum(bits, out=total[1:])
-        return total[self.rows[1:]] - total[self.rows[:-1]]
-
 
 def judge_batch(
     texts: Sequence[str], sets: Sequence[int], tests: EncodedTests, *, strict: bool = False
@@ -249,13 +249,14 @@ def judge_batch(
     from rlgrok.delta.manufactoria import compiled
 
     count = len(texts)
-    joined = "\n".join(texts)
+    padding = "\n" * compiled.PADDING
+    joined = "\n".join([*texts, padding])
     foreign: list[int] = []
     readable = texts
     if not joined.isascii():
         foreign = [index for index, text in enumerate(texts) if not text.isascii()]
         readable = [text if text.isascii() else "" for text in texts]
-        joined = "\n".join(readable)
+        joined = "\n".join([*readable, padding])
     offsets = np.ones(count + 1, np.int64)
     offsets[0] = 0
     offsets[1:] += np.fromiter(map(len, readable), np.int64, count)
@@ -270,12 +271,13 @@ def judge_batch(
         categories=np.zeros(count, np.int8),
         outcomes=np.zeros(rows[-1], np.uint8),
         rows=rows,
+        num_passed=np.zeros(count, np.int64),
         facts=np.zeros((count, compiled.NUM_FACTS), np.int64),
         offsets=offsets,
         strict=strict,
     )
     compiled.judge(
-        np.frombuffer((joined + "\n" * (compiled.PADDING + 1)).encode("ascii"), np.uint8),
+        _bytes_of(joined),
         offsets,
         numbers,
         tests.starts,
@@ -294,6 +296,7 @@ def judge_batch(
         batch.categories,
         batch.outcomes,
         rows,
+        batch.num_passed,
     )
     for index in chain(foreign, np.flatnonzero(batch.categories == compiled.UNREAD).tolist()):
         _judge_plainly(batch, index)
@@ -302,11 +305,21 @@ def judge_batch(
     return batch
 
 
+def _bytes_of(text: str) -> NDArray[np.uint8]:
+    """The bytes of an ASCII text where they lie, without a copy; valid while the text lives.
+
+    A copy of megabytes costs more than reading the programs in it: every page of it is mapped anew.
+    """
+    size = ctypes.c_ssize_t()
+    address = _utf8_of(text, ctypes.byref(size))
+    return np.frombuffer((ctypes.c_ubyte * size.value).from_address(address), np.uint8)
+
+
 def _judge_plainly(batch: Batch, index: int) -> None:
     """Fill in what a program does that the compiled judge cannot read."""
     text, number = batch.texts[index], batch.sets[index]
     row = batch.rows[index]
-    batch.outcomes[row : batch.rows[index + 1]] = 0
+    batch.outcomes[row : batch.rows[index + 1]] = batch.num_passed[index] = 0
     try:
         program = parse(text)
     except ParseError as error:
@@ -315,6 +328,7 @@ def _judge_plainly(batch: Batch, index: int) -> None:
     batch.categories[index] = 0
     for place, test in enumerate(batch.tests.sets[number], row):
         batch.outcomes[place] = _outcome(program, test, batch.strict)
+        batch.num_passed[index] += batch.outcomes[place] & _PASSED
 
 
 def _compare_plainly(batch: Batch) -> None:
@@ -322,7 +336,9 @@ def _compare_plainly(batch: Batch) -> None:
     for place in np.flatnonzero(batch.outcomes & _OPEN).tolist():
         index = int(np.searchsorted(batch.rows, place, "right")) - 1
         test = batch.tests.sets[batch.sets[index]][place - batch.rows[index]]
+        before = batch.outcomes[place] & _PASSED
         batch.outcomes[place] = _outcome(parse(batch.texts[index]), test, batch.strict)
+        batch.num_passed[index] += int(batch.outcomes[place] & _PASSED) - int(before)
 
 
 def _outcome(program: Program, test: TestCase, strict: bool) -> int:

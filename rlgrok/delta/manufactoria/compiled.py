@@ -59,6 +59,8 @@ CHECKS_OUTPUT, WANTS_ACCEPTED, NOT_PLAIN = 1, 2, 4
 """Bits of a test."""
 PADDING = 16
 """Bytes that must be readable after the last text."""
+SLACK = 8
+"""The same after the last tape and the last expected output."""
 
 # Node kinds: positions in `dsl.Kind`.
 _START, _END, _RB, _YG, _RED, _BLUE, _YELLOW, _GREEN = range(8)
@@ -69,9 +71,11 @@ _MAX_LEAPING = 256  # nodes; larger programs are run move by move
 _MAX_PAINTED = 8  # symbols in one leap
 _OVERFLOW = UNKNOWN * 8  # row of a leap that paints more
 _END_ROWS = FIRST_NODE * 8
-_VISITS, _PAINTED, _COLORS, _ROW = 1, 13, 17, 33
+_VISITS, _PAINTED, _ROW = 1, 13, 17
 """Fields of a leap, by their lowest bits; bit 0 says whether the symbol is taken."""
 _BLANK, _WORD = 1, 2
+_STOPS = np.uint64(int.from_bytes(bytes([STOP] * 8), "little"))
+"""Eight symbols that follow a final symbol."""
 _CLASS = np.zeros(256, np.uint8)
 _CLASS[[9, 11, 12, 13, 28, 29, 30, 31, 32]] = (
     _BLANK  # what str.strip and \\s take, but for the line break
@@ -134,6 +138,34 @@ def _eight(typing, array, index):
         return builder.load(builder.bitcast(place, wide.as_pointer()), align=1, typ=wide)
 
     return types.uint64(array, types.intp), generate
+
+
+@intrinsic
+def _put(typing, array, index, value):
+    """`array[index] = value` for an index that is never negative."""
+
+    def generate(context, builder, signature, arguments):
+        values = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.gep(values.data, [arguments[1]])
+        value = context.cast(builder, arguments[2], signature.args[2], signature.args[0].dtype)
+        context.pack_value(builder, signature.args[0].dtype, value, place)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), generate
+
+
+@intrinsic
+def _put_eight(typing, array, index, number):
+    """Write a number as the eight bytes from a position on, the lowest first."""
+
+    def generate(context, builder, signature, arguments):
+        values = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.gep(values.data, [arguments[1]])
+        wide = ir.IntType(64)
+        builder.store(arguments[2], builder.bitcast(place, wide.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.uint64), generate
 
 
 @intrinsic
@@ -600,13 +632,14 @@ def _number(num_nodes, num_names, strict, names, owners, nodes, routes, states, 
 
 
 @_inlined
-def _leap(steps, nodes, node, symbol, most):
-    """Every move from a node until a puller finds another symbol in front, or the run ends, as one cell.
+def _leap(steps, nodes, state, symbol, most):
+    """Every move from a state until a puller finds another symbol in front, or the run ends, as one cell.
 
-    Moves that lead round in circles lead to NONE: the limit would reject them much later.
+    Moves that lead round in circles lead to NONE: the limit would reject them much later. With the cell comes what it
+    paints, a byte a symbol.
     """
-    state = node + FIRST_NODE
-    taken = visits = painted = colors = 0
+    taken = visits = painted = 0
+    word = _STOPS
     while state >= FIRST_NODE:
         kind = nodes[3 * (state - FIRST_NODE)]
         if (kind == _RB or kind == _YG) and (taken or (symbol == STOP and painted)):
@@ -616,22 +649,23 @@ def _leap(steps, nodes, node, symbol, most):
         taken |= cell & 1
         if cell & 14:
             if painted < _MAX_PAINTED:
-                colors |= (((cell >> 1) & 7) - 1) << (2 * painted)
+                word ^= np.uint64((((cell >> 1) & 7) - 1) ^ STOP) << np.uint64(8 * painted)
             painted += 1
         state = cell >> 7
         if visits > most:
             state = NONE
     if state == UNKNOWN or state == NONE:
-        return visits << _VISITS
+        return visits << _VISITS, _STOPS
     if painted > _MAX_PAINTED:
-        return _OVERFLOW << _ROW
-    return (8 * state) << _ROW | colors << _COLORS | painted << _PAINTED | visits << _VISITS | taken
+        return _OVERFLOW << _ROW, _STOPS
+    return (8 * state) << _ROW | painted << _PAINTED | visits << _VISITS | taken, word
 
 
 @_inlined
 def _leave(steps, nodes, state, most):
-    """From START through START and painters to the first puller or the end of the run, as a cell."""
-    visits = painted = colors = 0
+    """From START through START and painters to the first puller or the end of the run, as `_leap`."""
+    visits = painted = 0
+    word = _STOPS
     while state >= FIRST_NODE:
         kind = nodes[3 * (state - FIRST_NODE)]
         if kind == _RB or kind == _YG:
@@ -640,21 +674,21 @@ def _leave(steps, nodes, state, most):
         visits += 1
         if cell & 14:
             if painted < _MAX_PAINTED:
-                colors |= (((cell >> 1) & 7) - 1) << (2 * painted)
+                word ^= np.uint64((((cell >> 1) & 7) - 1) ^ STOP) << np.uint64(8 * painted)
             painted += 1
         state = cell >> 7
         if visits > most:
             state = NONE
     if state == UNKNOWN or state == NONE:
-        return visits << _VISITS
+        return visits << _VISITS, _STOPS
     if painted > _MAX_PAINTED:
-        return _OVERFLOW << _ROW
-    return (8 * state) << _ROW | colors << _COLORS | painted << _PAINTED | visits << _VISITS
+        return _OVERFLOW << _ROW, _STOPS
+    return (8 * state) << _ROW | painted << _PAINTED | visits << _VISITS, word
 
 
 @_inlined
-def _gather(num_nodes, nodes, steps, symbols, leaps, rows):
-    """Fill in `leaps` and `rows`, its targets, for every puller and the symbols of a set; return the most visits."""
+def _gather(num_nodes, nodes, steps, symbols, leaps, rows, words):
+    """Fill in `leaps`, `rows` (their targets) and `words` for the symbols of a set; return the most visits."""
     longest = 1
     for symbol in range(FOREIGN + 1):
         if not (symbols >> symbol) & 1:
@@ -665,9 +699,10 @@ def _gather(num_nodes, nodes, steps, symbols, leaps, rows):
             kind = nodes[3 * node]
             if kind == _RB or kind == _YG:
                 at = 8 * (node + FIRST_NODE) + symbol
-                cell = _leap(steps, nodes, node, symbol, 2 * num_nodes + 2)
+                cell, word = _leap(steps, nodes, node + FIRST_NODE, symbol, 2 * num_nodes + 2)
                 leaps[at] = cell
                 rows[at] = cell >> _ROW
+                words[at] = word
                 longest = max(longest, (cell >> _VISITS) & 4095)
     return longest
 
@@ -689,28 +724,25 @@ def _run_reader(leaps, first, codes, at):
 
 
 @_inlined
-def _run_painter(leaps, first, codes, at, length, tape):
+def _run_painter(leaps, words, first, word, codes, at, length, tape):
     """Run any program leap by leap: the row where it ends, front and end of the final tape in `tape`."""
-    for index in range(length):
-        tape[index] = codes[at + index]
+    for index in range(0, length, 8):
+        _put_eight(tape, index, _eight(codes, at + index))
     row = first >> _ROW
     visits = (first >> _VISITS) & 4095
-    for index in range((first >> _PAINTED) & 15):
-        tape[length] = (first >> (_COLORS + 2 * index)) & 3
-        length += 1
+    _put_eight(tape, length, word)
+    length += (first >> _PAINTED) & 15
     tape[length] = STOP
     front = 0
     cell, symbol = np.int64(1), np.int64(STOP)
     while row >= _END_ROWS:  # an overflow ends here, too
         symbol = np.int64(_at(tape, front))
-        cell = _at(leaps, row + symbol)
+        place = row + symbol
+        cell = _at(leaps, place)
         front += symbol != STOP
-        tape[length] = (cell >> _COLORS) & 3
-        painted = (cell >> _PAINTED) & 15
-        for index in range(1, painted):
-            tape[length + index] = (cell >> (_COLORS + 2 * index)) & 3
-        length += painted
-        tape[length] = STOP
+        _put_eight(tape, length, _at(words, place))
+        length += (cell >> _PAINTED) & 15
+        _put(tape, length, STOP)
         row = cell >> _ROW
         visits += (cell >> _VISITS) & 4095
         if visits >= MAX_VISITS:
@@ -758,12 +790,17 @@ def _walk(steps, start, codes, at, length, tape, path):
 
 @_inlined
 def _same(one, at, end, other, start, stop):
-    if end - at != stop - start:
+    """Whether two stretches of symbols are equal, eight at a time; both are readable for `SLACK` more."""
+    rest = end - at
+    if rest != stop - start:
         return False
-    for index in range(end - at):
-        if _at(one, at + index) != _at(other, start + index):
+    while rest >= 8:
+        if _eight(one, at) != _eight(other, start):
             return False
-    return True
+        at, start, rest = at + 8, start + 8, rest - 8
+    if rest == 0:
+        return True
+    return (_eight(one, at) ^ _eight(other, start)) << np.uint64(64 - 8 * rest) == 0
 
 
 @_compiled
@@ -771,7 +808,7 @@ def plant(codes, set_starts, tapes, parents, symbols, leaves, trees, growth):
     """Merge the tapes of each set into a tree, so that a beginning that they share is run once.
 
     Args:
-        codes: symbols of all tapes, `STOP` after each.
+        codes: symbols of all tapes, `STOP` after each, and `SLACK` more.
         set_starts: (sets + 1,) first test of each set.
         tapes: (tests + 1,) where each tape starts.
         parents: filled with the parent of each node of each tree, counted from the tree's root; room for `codes.size`.
@@ -823,6 +860,7 @@ def judge(
     categories,
     outcomes,
     places,
+    passed,
 ):
     """Read every program and run it on its tests.
 
@@ -832,9 +870,9 @@ def judge(
         sets: (programs,) number of its set of tests.
         set_starts: (sets + 1,) first test of each set.
         used: (sets,) bits: the symbols on tapes (`1 << STOP` always), and `1 << 7` where some test checks the output.
-        codes: symbols of all tapes, `STOP` after each.
+        codes: symbols of all tapes, `STOP` after each, and `SLACK` more.
         tapes: (tests + 1,) where each tape starts.
-        outputs: symbols of all expected outputs.
+        outputs: symbols of all expected outputs, and `SLACK` more.
         expected: (tests + 1,) where each output starts.
         marks: (tests,) bits `CHECKS_OUTPUT`, `WANTS_ACCEPTED`, `NOT_PLAIN`.
         trees: as `plant` filled it.
@@ -846,6 +884,7 @@ def judge(
         categories: (programs,) filled: 0 for a program, `UNREAD`.
         outcomes: filled with one byte a program and test; untouched for a text that is no program.
         places: (programs,) where each program's outcomes start.
+        passed: (programs,) filled with how many tests each passes; untouched for a text that is no program.
     """
     longest = 0
     for program in range(sets.size):
@@ -860,13 +899,14 @@ def judge(
     steps = np.zeros(8 * (most_nodes + FIRST_NODE), np.int64)
     leaps = np.zeros(8 * (_MAX_LEAPING + FIRST_NODE), np.int64)
     rows = np.zeros(8 * (_MAX_LEAPING + FIRST_NODE), np.int64)
+    words = np.zeros(8 * (_MAX_LEAPING + FIRST_NODE), np.uint64)
     longest = 0
     deepest = np.zeros(set_starts.size, np.int64)
     for number in range(set_starts.size - 1):
         for test in range(set_starts[number], set_starts[number + 1]):
             deepest[number] = max(deepest[number], tapes[test + 1] - tapes[test] - 1)
         longest = max(longest, deepest[number])
-    tape = np.empty(longest + MAX_VISITS + 2 * _MAX_PAINTED, np.uint8)
+    tape = np.empty(longest + MAX_VISITS + 2 * _MAX_PAINTED + SLACK, np.uint8)
     widest = 1
     for number in range(trees.size - 1):
         widest = max(widest, trees[number + 1] - trees[number])
@@ -901,12 +941,12 @@ def judge(
             for node in range(num_nodes):
                 if nodes[3 * node] >= _RED:
                     kinds |= 1 << (nodes[3 * node] - _RED)
-        first = np.int64(_OVERFLOW << _ROW)
-        most = 0
+        first, word = np.int64(_OVERFLOW << _ROW), _STOPS
+        most = count = 0
         leaping = num_nodes <= _MAX_LEAPING
         if leaping:
-            first = _leave(steps, nodes, start, num_nodes + 2)
-            most = _gather(num_nodes, nodes, steps, kinds & 63, leaps, rows)
+            first, word = _leave(steps, nodes, start, num_nodes + 2)
+            most = _gather(num_nodes, nodes, steps, kinds & 63, leaps, rows, words)
         if leaping and not paints and not kinds >> 7:
             visits = (first >> _VISITS) & 4095
             # Acceptance alone is asked for and no tape changes: one way over the tree gives every answer, as long as
@@ -925,6 +965,8 @@ def judge(
                     accepts = row == 8 * ACCEPTED
                     wanted = (marks[test] & WANTS_ACCEPTED) != 0
                     outcomes[place + test] = ACCEPTS * accepts | PASSED * (accepts == wanted)
+                    count += accepts == wanted
+                passed[program] = count
                 continue
         for test in range(set_starts[number], set_starts[number + 1]):
             mark = marks[test]
@@ -935,7 +977,9 @@ def judge(
                 accepts, front = _run_reader(leaps, first, codes, low)
                 row, back, changed = np.int64(8 * accepts), high, False
             elif leaping:
-                row, front, back = _run_painter(leaps, first, codes, low, high - low, tape)
+                row, front, back = _run_painter(
+                    leaps, words, first, word, codes, low, high - low, tape
+                )
             if row == _OVERFLOW:
                 end, front, back, _ = _walk(steps, start, codes, low, high - low, tape, no_path)
                 row = np.int64(8 * end)
@@ -951,7 +995,9 @@ def judge(
                     matches = _same(codes, front, back, outputs, expected[test], expected[test + 1])
             if matches == ((mark & WANTS_ACCEPTED) != 0):
                 outcome |= PASSED
+            count += outcome & PASSED
             outcomes[place + test] = outcome
+        passed[program] = count
 
 
 @_compiled
@@ -961,7 +1007,7 @@ def trace(text, offsets, codes, tapes, strict, facts, most_visits):
     Args:
         text: see `_read`; one program.
         offsets: (2,) where it starts, and where the line break after it ends.
-        codes: symbols of all tapes, `STOP` after each.
+        codes: symbols of all tapes, `STOP` after each, and `SLACK` more.
         tapes: (tests + 1,) where each tape starts.
         strict: as in `judge`.
         facts: (NUM_FACTS,) filled.
