@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli import doctor, errors, output, rl, runs
+from cli import bayes, doctor, errors, output, rl, runs
 
 app = typer.Typer(
     name="toolkit",
@@ -25,6 +25,7 @@ app = typer.Typer(
     "130 interrupted with the state saved.",
 )
 app.add_typer(rl.app, name="rl")
+app.add_typer(bayes.app, name="bayes")
 app.add_typer(runs.app, name="runs")
 app.command(epilog="Examples:\n\n- `toolkit doctor`\n- `toolkit doctor --json`\n")(doctor.doctor)
 

@@ -51,6 +51,7 @@ COMMANDS = [
     ["rl", "audit", "data=contains_ordered", "--num-problems", "1", "--quiet"],
     ["rl", "serve", "--host", "no.such.host.invalid"],
     ["rl", "trace", "--solution", "starts_with:two:RB", "RB", "--html", "run.html"],
+    ["bayes", "--help"],
     ["runs", "list"],
     ["runs", "show", "RUN"],
     ["runs", "compare", "RUN", "RUN"],
