@@ -280,18 +280,18 @@ def _intern(text, low, high, key, names, spans, slots, facts):
     for _ in range(_MAX_PROBES):
         known = np.int64(_at(slots, slot))
         if known == 0:
-            count = facts[NUM_NAMES]
-            facts[NUM_NAMES] = count + 1
-            names[count] = key
-            spans[2 * count] = low
-            spans[2 * count + 1] = high
-            slots[slot] = count + 1
+            count = _at(facts, NUM_NAMES)
+            _put(facts, NUM_NAMES, count + 1)
+            _put(names, count, key)
+            _put(spans, 2 * count, low)
+            _put(spans, 2 * count + 1, high)
+            _put(slots, slot, count + 1)
             return count
         if _at(names, known - 1) == key:
             same = True
             if key & _LONG:
-                first = spans[2 * known - 2]
-                same = spans[2 * known - 1] - first == high - low
+                first = _at(spans, 2 * known - 2)
+                same = _at(spans, 2 * known - 1) - first == high - low
                 index = 0
                 while same and index < high - low:
                     same = text[first + index] == text[low + index]
@@ -306,16 +306,16 @@ def _intern(text, low, high, key, names, spans, slots, facts):
 def _clear(names, slots, facts):
     """Forget the names of the last program, slot by slot for a few, all at once for many."""
     mask = np.int64(slots.size - 1)
-    count = facts[NUM_NAMES]
+    count = _at(facts, NUM_NAMES)
     if count * 8 > slots.size:
         slots[:] = 0
     else:
         for index in range(count):
-            slot = np.int64((names[index] * _SPREAD) >> _HALF) & mask
-            while slots[slot] != index + 1:
+            slot = np.int64((_at(names, index) * _SPREAD) >> _HALF) & mask
+            while _at(slots, slot) != index + 1:
                 slot = (slot + 1) & mask
-            slots[slot] = 0
-    facts[NUM_NAMES] = 0
+            _put(slots, slot, 0)
+    _put(facts, NUM_NAMES, 0)
 
 
 @_inlined
@@ -403,17 +403,17 @@ def _common_kind(text, at):
 @_inlined
 def _check_node(facts, nodes, spans, node, num_routes, bad_condition):
     """Checks 10 and 11 of section 1.5 on a node whose routes are all read."""
-    kind = nodes[3 * node]
+    kind = _at(nodes, 3 * node)
     category = 0
     if kind == _RB or kind == _YG:
         if bad_condition >= 0:
             category = INVALID_CONDITION
-            facts[COUNT] = bad_condition
+            _put(facts, COUNT, bad_condition)
     elif kind != _END and num_routes != 1:
         category = EXACTLY_ONE_NEXT
-        facts[COUNT] = num_routes
+        _put(facts, COUNT, num_routes)
     if category:
-        name = nodes[3 * node + 1]
+        name = _at(nodes, 3 * node + 1)
         facts[LINE], facts[KIND] = nodes[3 * node + 2], kind
         facts[NAME_LOW], facts[NAME_HIGH] = spans[2 * name], spans[2 * name + 1]
     return category
@@ -470,7 +470,7 @@ def _read(text, at, end, facts, names, spans, owners, slots, nodes, routes):
     num_routes = 0
     has_start = has_end = paints = is_puller = False
     while at < end:
-        num_names = facts[NUM_NAMES]
+        num_names = _at(facts, NUM_NAMES)
         condition = -1
         if node >= 0:
             condition, low = _common_route(text, at, is_puller)
@@ -491,7 +491,7 @@ def _read(text, at, end, facts, names, spans, owners, slots, nodes, routes):
                 at = _skip_line(text, first, end) + 1
                 line += 1
                 continue
-            facts[LINE] = line
+            _put(facts, LINE, line)
             if is_route and node >= 0:
                 if kind == _END:
                     return END_ROUTE, 0, False
@@ -507,23 +507,23 @@ def _read(text, at, end, facts, names, spans, owners, slots, nodes, routes):
             name = _intern(text, low, high, key, names, spans, slots, facts)
             if name < 0:
                 return UNREAD, 0, False
-            if facts[NUM_NAMES] > num_names:
+            if _at(facts, NUM_NAMES) > num_names:
                 owners[2 * name], owners[2 * name + 1] = -1, node
             if not is_puller:
                 for index in range(_ROUTES):
-                    routes[_ROUTES * node + index] = name
+                    _put(routes, _ROUTES * node + index, name)
             else:
                 if condition < 4 and (condition < 2) != (kind == _RB) and bad_condition < 0:
                     bad_condition = condition
-                if routes[_ROUTES * node + condition] < 0:
-                    routes[_ROUTES * node + condition] = name
+                if _at(routes, _ROUTES * node + condition) < 0:
+                    _put(routes, _ROUTES * node + condition, name)
             num_routes += 1
         else:
             if node >= 0:
                 category = _check_node(facts, nodes, spans, node, num_routes, bad_condition)
                 if category:
                     return category, 0, False
-                facts[LINE] = line
+                _put(facts, LINE, line)
             kind, low = _common_kind(text, first)
             stop = first
             if kind < 0 or _at(_CLASS, np.int64(_at(text, low))) != _WORD:
@@ -546,9 +546,9 @@ def _read(text, at, end, facts, names, spans, owners, slots, nodes, routes):
             name = _intern(text, low, high, key, names, spans, slots, facts)
             if name < 0:
                 return UNREAD, 0, False
-            if facts[NUM_NAMES] > num_names:
-                owners[2 * name + 1] = -1
-            elif owners[2 * name] >= 0:
+            if _at(facts, NUM_NAMES) > num_names:
+                _put(owners, 2 * name + 1, -1)
+            elif _at(owners, 2 * name) >= 0:
                 return DUPLICATE_ID, 0, False
             if kind == _START:
                 if key != _KEY_START_NAME or high - low != 5:
@@ -559,10 +559,10 @@ def _read(text, at, end, facts, names, spans, owners, slots, nodes, routes):
                     return END_NAME, 0, False
                 has_end = True
             node += 1
-            owners[2 * name] = node
+            _put(owners, 2 * name, node)
             nodes[3 * node], nodes[3 * node + 1], nodes[3 * node + 2] = kind, name, line
             for index in range(_ROUTES):
-                routes[_ROUTES * node + index] = -1
+                _put(routes, _ROUTES * node + index, -1)
             is_puller = kind == _RB or kind == _YG
             paints |= kind >= _RED
             num_routes = 0
@@ -578,11 +578,15 @@ def _read(text, at, end, facts, names, spans, owners, slots, nodes, routes):
         return NO_START, 0, False
     if not has_end:
         return NO_END, 0, False
-    for name in range(facts[NUM_NAMES]):  # in the order in which the text first names them
-        if owners[2 * name] < 0 and names[name] != _KEY_NONE and names[name] != _KEY_END:
-            origin = owners[2 * name + 1]
-            source = nodes[3 * origin + 1]
-            facts[LINE] = nodes[3 * origin + 2]
+    for name in range(_at(facts, NUM_NAMES)):  # in the order in which the text first names them
+        if (
+            _at(owners, 2 * name) < 0
+            and _at(names, name) != _KEY_NONE
+            and _at(names, name) != _KEY_END
+        ):
+            origin = _at(owners, 2 * name + 1)
+            source = _at(nodes, 3 * origin + 1)
+            _put(facts, LINE, _at(nodes, 3 * origin + 2))
             facts[NAME_LOW], facts[NAME_HIGH] = spans[2 * name], spans[2 * name + 1]
             facts[OTHER_LOW], facts[OTHER_HIGH] = spans[2 * source], spans[2 * source + 1]
             return UNDEFINED_NODE, 0, False
@@ -596,38 +600,38 @@ def _number(num_nodes, num_names, strict, names, owners, nodes, routes, states, 
     `strict` reads the target `END` as the END node, unless a node of that name is declared.
     """
     for name in range(num_names):
-        key, node = names[name], owners[2 * name]
+        key, node = _at(names, name), _at(owners, 2 * name)
         if key == _KEY_NONE:  # also when a node is declared with that name: it never runs
-            states[name] = NONE
+            _put(states, name, NONE)
         elif key == _KEY_END_NAME:
-            states[name] = ACCEPTED
+            _put(states, name, ACCEPTED)
         elif node >= 0:
-            states[name] = node + FIRST_NODE
+            _put(states, name, node + FIRST_NODE)
         else:  # END, the only other name that need not exist
-            states[name] = ACCEPTED if strict else UNKNOWN
+            _put(states, name, ACCEPTED if strict else UNKNOWN)
     start = 0
     for node in range(num_nodes):
-        kind = nodes[3 * node]
+        kind = _at(nodes, 3 * node)
         at = 8 * (node + FIRST_NODE)
         if kind == _START:
             start = node + FIRST_NODE
         if kind == _END:
             continue
         if kind == _RB or kind == _YG:
-            name = routes[_ROUTES * node + 4]
+            name = _at(routes, _ROUTES * node + 4)
             empty = (_at(states, name) if name >= 0 else NONE) << 7
             for symbol in range(4):
                 cell = empty
                 if (symbol < 2) == (kind == _RB):
-                    name = routes[_ROUTES * node + symbol]
+                    name = _at(routes, _ROUTES * node + symbol)
                     cell = (_at(states, name) if name >= 0 else NONE) << 7 | 1
-                steps[at + symbol] = cell
+                _put(steps, at + symbol, cell)
             steps[at + STOP] = steps[at + FOREIGN] = empty
         else:
             painted = kind - _RED + 1 if kind >= _RED else 0
-            cell = states[routes[_ROUTES * node]] << 7 | painted << 1
+            cell = _at(states, _at(routes, _ROUTES * node)) << 7 | painted << 1
             for symbol in range(FOREIGN + 1):
-                steps[at + symbol] = cell
+                _put(steps, at + symbol, cell)
     return start
 
 
@@ -641,10 +645,10 @@ def _leap(steps, nodes, state, symbol, most):
     taken = visits = painted = 0
     word = _STOPS
     while state >= FIRST_NODE:
-        kind = nodes[3 * (state - FIRST_NODE)]
+        kind = _at(nodes, 3 * (state - FIRST_NODE))
         if (kind == _RB or kind == _YG) and (taken or (symbol == STOP and painted)):
             break
-        cell = steps[8 * state + symbol]
+        cell = _at(steps, 8 * state + symbol)
         visits += 1
         taken |= cell & 1
         if cell & 14:
@@ -667,10 +671,10 @@ def _leave(steps, nodes, state, most):
     visits = painted = 0
     word = _STOPS
     while state >= FIRST_NODE:
-        kind = nodes[3 * (state - FIRST_NODE)]
+        kind = _at(nodes, 3 * (state - FIRST_NODE))
         if kind == _RB or kind == _YG:
             break
-        cell = steps[8 * state]
+        cell = _at(steps, 8 * state)
         visits += 1
         if cell & 14:
             if painted < _MAX_PAINTED:
@@ -693,16 +697,16 @@ def _gather(num_nodes, nodes, steps, symbols, leaps, rows, words):
     for symbol in range(FOREIGN + 1):
         if not (symbols >> symbol) & 1:
             continue
-        rows[8 * NONE + symbol] = 8 * NONE
-        rows[8 * ACCEPTED + symbol] = 8 * ACCEPTED
+        _put(rows, 8 * NONE + symbol, 8 * NONE)
+        _put(rows, 8 * ACCEPTED + symbol, 8 * ACCEPTED)
         for node in range(num_nodes):
-            kind = nodes[3 * node]
+            kind = _at(nodes, 3 * node)
             if kind == _RB or kind == _YG:
                 at = 8 * (node + FIRST_NODE) + symbol
                 cell, word = _leap(steps, nodes, node + FIRST_NODE, symbol, 2 * num_nodes + 2)
-                leaps[at] = cell
-                rows[at] = cell >> _ROW
-                words[at] = word
+                _put(leaps, at, cell)
+                _put(rows, at, cell >> _ROW)
+                _put(words, at, word)
                 longest = max(longest, (cell >> _VISITS) & 4095)
     return longest
 
@@ -955,16 +959,20 @@ def judge(
                 base, wide = trees[number], trees[number + 1] - trees[number]
                 reached[0] = first >> _ROW
                 for node in range(1, wide):
-                    reached[node] = _at(
-                        rows,
-                        _at(reached, np.int64(_at(parents, base + node)))
-                        + np.int64(_at(symbols, base + node)),
+                    _put(
+                        reached,
+                        node,
+                        _at(
+                            rows,
+                            _at(reached, np.int64(_at(parents, base + node)))
+                            + np.int64(_at(symbols, base + node)),
+                        ),
                     )
                 for test in range(set_starts[number], set_starts[number + 1]):
                     row = _at(rows, _at(reached, np.int64(_at(leaves, test))) + STOP)
                     accepts = row == 8 * ACCEPTED
-                    wanted = (marks[test] & WANTS_ACCEPTED) != 0
-                    outcomes[place + test] = ACCEPTS * accepts | PASSED * (accepts == wanted)
+                    wanted = (_at(marks, test) & WANTS_ACCEPTED) != 0
+                    _put(outcomes, place + test, ACCEPTS * accepts | PASSED * (accepts == wanted))
                     count += accepts == wanted
                 passed[program] = count
                 continue

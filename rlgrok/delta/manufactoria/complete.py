@@ -34,6 +34,7 @@ MAX_PATH_CHARACTERS = 64_000_000
 """The same in characters."""
 _REASONS = (ROUTED_TO_NONE, None, UNKNOWN_NODE, ITERATION_LIMIT)
 """By how a run ended, in the numbers of `compiled`."""
+_ACCEPTED = 1
 _ENDS = (NONE_TARGET, END_NAME, END_TARGET)
 _OWN_NAMES = frozenset({START_NAME, *_ENDS})
 _LETTERS = str.maketrans({code: symbol for code, symbol in enumerate(SYMBOLS)})
@@ -81,29 +82,33 @@ def complete(text: str, tests: Sequence[TestCase], *, strict: bool = False) -> J
     names = [*_ENDS, *names]
     _check_size(int(runs[:, 1].sum()), path, names)
     final = paintings.tobytes().decode("latin-1").translate(_LETTERS)
+    visited_names = list(map(names.__getitem__, path.tolist()))
     results, visited, painted = [], 0, 0
     for test, (end, visits, front, count) in zip(tests, runs.tolist(), strict=True):
-        tape = (
-            test.input[front:] + final[painted + max(0, front - len(test.input)) : painted + count]
-        )
-        accepted = end == compiled.ACCEPTED
+        tape, asked, accepted = test.input, test.check_output, end == _ACCEPTED
+        eaten = front - len(tape)
+        tape = tape[front:] + final[painted + eaten if eaten > 0 else painted : painted + count]
+        if asked:
+            passed = _is_passed(test, tape if accepted else None, len(results))
+        else:
+            passed = accepted == test.expected_accepted
         results.append(
             TestResult(
-                input=test.input,
-                expected_output=test.expected_output,
-                actual_output=tape,
-                expected_accepted=test.expected_accepted,
-                actual_accepted=accepted,
-                check_output=test.check_output,
-                passed=_is_passed(test, tape if accepted else None, len(results)),
-                path=tuple([names[state] for state in path[visited : visited + visits].tolist()]),
-                rejection_reason=_REASONS[end],
-                description=test.description,
+                test.input,
+                test.expected_output,
+                tape,
+                test.expected_accepted,
+                accepted,
+                asked,
+                passed,
+                tuple(visited_names[visited : visited + visits]),
+                _REASONS[end],
+                test.description,
             )
         )
         visited += visits
         painted += count
-    return Judgement(all(result.passed for result in results), tuple(results))
+    return Judgement(all([result.passed for result in results]), tuple(results))
 
 
 def _is_passed(test: TestCase, final_tape: str | None, index: int) -> bool:
