@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import audit, problems, serve, simulate, trace
+from cli import audit, problems, serve, simulate, study, trace
 from cli.completion import (
     complete_device,
     complete_evaluation,
@@ -246,6 +246,7 @@ app.command(epilog=audit.EPILOG)(audit.audit)
 app.command(epilog=problems.EPILOG)(problems.problems)
 app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=simulate.EPILOG)(simulate.simulate)
+app.command(epilog=study.EPILOG)(study.study)
 app.command(epilog=trace.EPILOG)(trace.trace)
 
 

@@ -16,12 +16,15 @@ import numpy as np
 
 from rlgrok.curves import Curves, PhaseChange, Series, centred_mean
 from rlgrok.passk import clopper_pearson
+from rlgrok.survival import Times, survival_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#9b4f96"
+PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, "#56b4e9", "#8c6d00")
+LINES = ("-", "--", ":")
 INK, SOFT, FAINT = "#24292f", "#6e7681", "#d0d7de"
 DPI = 160
 SMOOTHING = 5
@@ -150,6 +153,80 @@ PANELS = (
     ("distance to the gate that ends the dense phase", {"gate_distance": ("", PURPLE)}),
 )
 """Diagnostics: a panel's heading, and its metrics with their legend and colour."""
+
+
+def survival_curves(arms: Mapping[str, Times], *, title: str, level: float) -> bytes:
+    """Share of seeds that have learned by a step, one line an arm, with pointwise 95 % intervals.
+
+    Args:
+        arms: label to times.
+        title: first line of the figure.
+        level: held-out accuracy that counts as having learned.
+    """
+    last = max(max((*times.reached, *times.censored)) for times in arms.values())
+    with _figure(9.0, 4.6) as (figure, output):
+        axes = figure.add_subplot()
+        for place, (label, times) in enumerate(arms.items()):
+            curve = survival_curve(times)
+            colour = PALETTE[place % len(PALETTE)]
+            steps = np.array([0.0, *curve.steps, last])
+            learned = 1.0 - np.array([1.0, *curve.share, curve.share[-1]])
+            low = 1.0 - np.array([1.0, *curve.high, curve.high[-1]])
+            high = 1.0 - np.array([1.0, *curve.low, curve.low[-1]])
+            # Where all or none have learned the formula has no width: no band, rather than one that says nothing.
+            is_known = (learned > 0.0) & (learned < 1.0)
+            words = f"{label} ({len(times.reached)} of {times.total})"
+            style = LINES[place // len(PALETTE) % len(LINES)]
+            # Each thinner than the one before, so that equal curves all show.
+            width = 5.0 - 3.2 * place / max(1, len(arms) - 1)
+            axes.step(
+                steps, learned, where="post", color=colour, linestyle=style, label=words, linewidth=width
+            )
+            axes.fill_between(
+                steps, low, high, where=is_known, step="post", color=colour, alpha=0.08, linewidth=0
+            )
+            if times.censored:
+                where = np.interp(times.censored, steps, learned)
+                axes.plot(times.censored, where, "|", color=colour, markersize=9)
+        _share_axis(axes)
+        axes.set_xlim(0, last * 1.02)
+        axes.set_xlabel("optimiser step")
+        axes.set_ylabel(f"seeds at {level:g} held out")
+        _headline(figure, title, "Kaplan-Meier; a bar marks seeds that stopped before they got there")
+        figure.legend(loc="outside lower center", ncols=3, columnspacing=2.0)
+    return output.getvalue()
+
+
+def arm_curves(
+    arms: Mapping[str, Sequence[tuple[Sequence[float], Sequence[float]]]], *, title: str
+) -> bytes:
+    """Held-out accuracy of every seed, a small panel an arm, with the mean over seeds.
+
+    Args:
+        arms: label to (steps, accuracy) of each seed.
+        title: first line of the figure.
+    """
+    columns = min(3, len(arms))
+    rows = -(-len(arms) // columns)
+    last = max(max(steps) for runs in arms.values() for steps, _ in runs)
+    grid = np.arange(last + 1)
+    with _figure(9.0, 0.7 + 2.1 * rows) as (figure, output):
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        for panel in panels.flat[len(arms) :]:
+            panel.set_visible(False)
+        for panel, (label, runs) in zip(panels.flat, arms.items(), strict=False):
+            curves = np.array([np.interp(grid, steps, values) for steps, values in runs])
+            for curve in curves:
+                panel.plot(grid, curve, color=BLUE, alpha=0.4, linewidth=1.0)
+            panel.plot(grid, curves.mean(0), color=INK, linewidth=2.0)
+            panel.set_title(label, fontsize=10.5, fontweight="normal")
+            _share_axis(panel)
+        for panel in panels[-1]:
+            panel.set_xlabel("optimiser step")
+        for row in panels:
+            row[0].set_ylabel("held-out accuracy")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
+    return output.getvalue()
 
 
 def diagnostics(curves: Curves, *, title: str) -> bytes:

@@ -32,7 +32,13 @@ NEEDS = {
 """What goes with an option: where the default of another group does not, or what only the user knows."""
 ANY_DATA = "policy=qwen3_4b"
 """The tiny policy is taught families that some data options train on; a language model is not."""
-OPTIONS = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.glob("*/*.yaml"))
+STUDIES = "study"
+"""A folder of plans, each a matrix of overrides: no config group (tests/unit/rlgrok/test_study.py)."""
+OPTIONS = sorted(
+    str(path.relative_to(FOLDER).with_suffix(""))
+    for path in FOLDER.glob("*/*.yaml")
+    if path.parent.name != STUDIES
+)
 
 
 def compose(application: Application, *overrides: str) -> Any:

@@ -1,0 +1,314 @@
+"""`toolkit rl study`: runs a named matrix of trainings, one process a job, and gathers them into one report."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rlgrok.study import JobKey, Plan
+
+EPILOG = (
+    "Examples:\n\n"
+    "- `toolkit rl study` lists the studies\n"
+    "- `toolkit rl study ingredients`\n"
+    "- `toolkit rl study ingredients --arms staged,no_replay --seeds 5,6 --out runs/more`\n"
+    "- `toolkit rl study schedules --launcher joblib hydra.launcher.n_jobs=4`\n"
+    "- `toolkit rl study my_study.yaml training.max_steps=50`\n"
+    "- `toolkit rl study ingredients --report` only reads what is there\n\n"
+    "Called again, it goes on: runs that are done stay, killed ones are resumed, failed ones wait for --retry."
+)
+
+
+def complete_study(incomplete: str) -> list[str]:
+    """Names of the shipped studies, for the shell."""
+    return [name for name in _shipped() if name.startswith(incomplete)]
+
+
+def study(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME|FILE", help="A shipped study or a YAML file.", autocompletion=complete_study
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Further overrides of every run.")
+    ] = None,
+    arms: Annotated[
+        str | None, typer.Option(help="Only these arms, separated by commas.", metavar="A,B")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="These seeds instead, separated by commas.", metavar="0,1")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, without a launcher.")] = 1,
+    launcher: Annotated[
+        str | None,
+        typer.Option(help="Hydra launcher of the seeds of an arm: joblib, submitit_slurm, ray..."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
+    root: Annotated[Path, typer.Option("--root", help="The folder of the runs.")] = Path("runs"),
+    retry: Annotated[bool, typer.Option("--retry", help="Run failed jobs again.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Run nothing: gather what is there.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only errors.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on standard output.")
+    ] = False,
+) -> None:
+    """Run a matrix of trainings, resume it where it broke, and compare its arms with intervals."""
+    from cli import output
+
+    if name is None:
+        _list_studies(as_json=as_json)
+        return
+    text, plan = _plan(name, overrides or [], arms, seeds)
+    folder = out or root / "studies" / plan.name
+    from rlgrok.study import require_same_plan
+    from runtime.storage import atomic_write_bytes
+
+    require_same_plan(folder, text)
+    if not report:
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write_bytes(folder / "study.yaml", text.encode())
+        _run_all(folder, plan, jobs=jobs, launcher=launcher, retry=retry, quiet=quiet)
+    result = _gather(folder, plan)
+    if not quiet:
+        output.say(Path(folder / "table.md").read_text())
+        output.say(f"to look at: {result['report']}")
+    if as_json:
+        output.emit({"command": "rl study", "status": "failed" if result["failed"] else "done", **result})
+    # A failed job is not this command's failure to report as success.
+    sys.exit(1 if result["failed"] else 0)
+
+
+def _shipped() -> dict[str, Path]:
+    import conf
+
+    return {path.stem: path for path in sorted((Path(conf.__file__).parent / "study").glob("*.yaml"))}
+
+
+def _list_studies(*, as_json: bool) -> None:
+    from cli import output
+    from rlgrok.study import read_plan
+
+    plans = [read_plan(path.read_text(encoding="utf-8"), where=str(path)) for path in _shipped().values()]
+    for plan in plans:
+        jobs = len(plan.arms) * len(plan.seeds)
+        output.say(f"{plan.name:14} {len(plan.arms)} arms x {len(plan.seeds)} seeds = {jobs} runs. {plan.about}")
+    if as_json:
+        output.emit({"command": "rl study", "status": "done", "studies": [plan.name for plan in plans]})
+
+
+def _plan(
+    name: str, overrides: Sequence[str], arms: str | None, seeds: str | None
+) -> tuple[str, Plan]:
+    """The plan as asked for, and its text, which is kept in the study's folder."""
+    from difflib import get_close_matches
+
+    import yaml
+
+    from rlgrok.study import read_plan
+    from runtime.errors import ConfigError
+
+    shipped = _shipped()
+    path = shipped.get(name, Path(name))
+    if not path.is_file():
+        near = get_close_matches(name, list(shipped), n=1)
+        raise ConfigError(
+            "no such study",
+            got=name,
+            expected=", ".join(shipped) or "a YAML file",
+            hint=f"did you mean {near[0]}?" if near else None,
+        )
+    plan = read_plan(path.read_text(encoding="utf-8"), where=str(path))
+    chosen = list(plan.arms) if arms is None else [arm.strip() for arm in arms.split(",")]
+    unknown = [arm for arm in chosen if arm not in plan.arms]
+    if unknown:
+        near = get_close_matches(unknown[0], list(plan.arms), n=1)
+        raise ConfigError(
+            "the study has no such arm",
+            got=unknown[0],
+            expected=", ".join(plan.arms),
+            where="--arms",
+            hint=f"did you mean {near[0]}?" if near else None,
+        )
+    try:
+        numbers = list(plan.seeds) if seeds is None else [int(seed) for seed in seeds.split(",")]
+    except ValueError as error:
+        raise ConfigError("seeds are whole numbers", got=seeds, where="--seeds") from error
+    bad = [word for word in overrides if "=" not in word]
+    if bad:
+        raise ConfigError("not an override", got=bad[0], expected="key=value")
+    text = yaml.safe_dump(
+        {
+            "name": plan.name,
+            "about": plan.about,
+            "common": [*plan.common, *overrides],
+            "arms": {arm: list(plan.arms[arm]) for arm in chosen},
+            "reference": plan.reference if plan.reference in chosen else chosen[0],
+            "seeds": numbers,
+        },
+        sort_keys=False,
+    )
+    return text, read_plan(text, where=str(path))
+
+
+def _run_all(
+    folder: Path, plan: Plan, *, jobs: int, launcher: str | None, retry: bool, quiet: bool
+) -> None:
+    """Run what is missing and resume what is broken; a failure is told at once and the rest goes on."""
+    from cli import output
+    from rlgrok.study import State, matrix, state_of
+
+    wanted: list[tuple[JobKey, State]] = []
+    for key in matrix(plan):
+        state = state_of(key.folder(folder))
+        if state in (State.MISSING, State.BROKEN) or (state is State.FAILED and retry):
+            wanted.append((key, state))
+    done = len(matrix(plan)) - len(wanted)
+    if done and not quiet:
+        output.say(f"{done} of {len(matrix(plan))} jobs are there; {len(wanted)} to run")
+    if launcher is not None:
+        fresh = [key for key, state in wanted if state is State.MISSING]
+        _launch(folder, plan, fresh, launcher=launcher, quiet=quiet)
+        wanted = [(key, state) for key, state in wanted if state is not State.MISSING]
+    commands = [_command(folder, plan, key, state) for key, state in wanted]
+    _run_commands(commands, [key for key, _ in wanted], folder, jobs=jobs, quiet=quiet)
+
+
+def _command(folder: Path, plan: Plan, key: JobKey, state: object) -> list[str]:
+    """The command line of one job."""
+    import shutil
+
+    from rlgrok.study import State
+
+    path = key.folder(folder)
+    start = [sys.executable, "-m", "cli.main", "rl", "train"]
+    if state is State.BROKEN:
+        return [*start, "--resume", str(path), "--quiet", "--json"]
+    if state is State.FAILED:
+        # Kept aside, not overwritten: what failed may be looked at.
+        number = 1
+        while (aside := path.with_name(f"{path.name}-failed-{number}")).exists():
+            number += 1
+        shutil.move(path, aside)
+    return [
+        *start, *plan.overrides(key.arm), f"seed={key.seed}", f"name={_run_name(plan, key)}",
+        "--out", str(path), "--quiet", "--json",
+    ]  # fmt: skip
+
+
+def _run_name(plan: Plan, key: JobKey) -> str:
+    return f"{plan.name}-{key.arm}"
+
+
+def _run_commands(
+    commands: Sequence[list[str]], keys: Sequence[JobKey], folder: Path, *, jobs: int, quiet: bool
+) -> None:
+    """Keep `jobs` processes going; Ctrl-C reaches them too, and they save their state."""
+    from cli import output
+    from runtime.progress import make_training_view
+
+    running: dict[subprocess.Popen[str], JobKey] = {}
+    waiting = list(zip(commands, keys, strict=True))
+    try:
+        with make_training_view(quiet=quiet, live=None) as view, view.task("runs", len(keys)) as task:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    command, key = waiting.pop(0)
+                    process = subprocess.Popen(
+                        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                    )
+                    running[process] = key
+                ended = next(iter(running))
+                for process in running:
+                    if process.poll() is not None:
+                        ended = process
+                        break
+                else:
+                    _wait_for_any(running)
+                    continue
+                key = running.pop(ended)
+                message = (ended.stderr.read() if ended.stderr else "").strip()
+                if ended.returncode == 130:
+                    raise KeyboardInterrupt
+                if ended.returncode not in (0, 3):
+                    _note_failure(folder, key, message or f"exit code {ended.returncode}")
+                    output.say(f"failed: {key.arm} seed {key.seed}: {message.splitlines()[-1] if message else ''}")
+                task.advance(1)
+    except KeyboardInterrupt:
+        for process in running:
+            process.terminate()  # saves its state, as after Ctrl-C
+        for process in running:
+            process.wait()
+        raise
+
+
+def _wait_for_any(running: dict[subprocess.Popen[str], JobKey]) -> None:
+    """Sleep until a child ends."""
+    import time
+
+    del running
+    time.sleep(0.2)
+
+
+def _note_failure(folder: Path, key: JobKey, message: str) -> None:
+    """Why a job failed, for the report; a job that never made its folder is known by this alone."""
+    from runtime.storage import atomic_write_bytes
+
+    path = folder / "failures" / f"{key.arm}-seed-{key.seed}.txt"
+    path.parent.mkdir(exist_ok=True)
+    atomic_write_bytes(path, message.encode())
+
+
+def _launch(
+    folder: Path, plan: Plan, keys: Sequence[JobKey], *, launcher: str, quiet: bool
+) -> None:
+    """The seeds of each arm as one multirun under a Hydra launcher."""
+    from cli import output
+
+    for arm in plan.arms:
+        seeds = [key.seed for key in keys if key.arm == arm]
+        if not seeds:
+            continue
+        command = [
+            sys.executable, "-m", "cli.main", "rl", "train", "--multirun", *plan.overrides(arm),
+            f"seed={','.join(map(str, seeds))}", f"name={plan.name}-{arm}", f"hydra/launcher={launcher}",
+            "hydra.sweep.subdir=seed-${seed}", "--out", str(folder / "runs" / arm), "--quiet", "--json",
+        ]  # fmt: skip
+        ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ)
+        if ended.returncode == 130:
+            raise KeyboardInterrupt
+        if ended.returncode not in (0, 3):
+            output.say(f"failed: {arm}: {ended.stderr.strip()}")
+        elif not quiet:
+            output.say(f"done: {arm}, {len(seeds)} seeds")
+
+
+def _gather(folder: Path, plan: Plan) -> dict[str, object]:
+    """The report of what is there."""
+    from rlgrok.report.study import write_study_report
+    from rlgrok.study import State, matrix, read_finished, state_of
+    from runtime.errors import ConfigError
+
+    if not folder.is_dir():
+        raise ConfigError("the study has not been run", where=folder)
+    finished = read_finished(folder, plan)
+    failed: dict[JobKey, str] = {}
+    open_jobs = 0
+    for key in matrix(plan):
+        state = state_of(key.folder(folder))
+        note = folder / "failures" / f"{key.arm}-seed-{key.seed}.txt"
+        if state is State.FAILED or (state is State.MISSING and note.is_file()):
+            text = note.read_text() if note.is_file() else "see the run folder"
+            failed[key] = text.strip().splitlines()[-1] if text.strip() else "no message"
+        elif state is not State.DONE:
+            open_jobs += 1
+    return write_study_report(folder, plan, finished, failed, open_jobs)
