@@ -44,7 +44,7 @@ def trace_page(run: Trace, *, title: str) -> str:
         style=(_HERE / "page.css").read_text(encoding="utf-8"),
         script=script,
         script_hash=base64.b64encode(digest).decode("ascii"),
-        data=_embedded(_data(run)),
+        data=embedded(_data(run)),
     )
 
 
@@ -83,7 +83,7 @@ def _listing(run: Trace) -> list[tuple[str, str]]:
     return lines
 
 
-def _embedded(data: dict[str, Any]) -> str:
+def embedded(data: dict[str, Any]) -> str:
     """JSON that cannot end the script element it stands in."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

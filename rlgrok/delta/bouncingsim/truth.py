@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from rlgrok.delta.bouncingsim.scene import Scene
 from runtime.errors import ConfigError
@@ -31,13 +32,9 @@ def require_engine() -> None:
     Raises:
         ConfigError: it is not.
     """
-    try:
-        import Box2D  # noqa: F401 - only whether it is there
-    except ModuleNotFoundError as error:
-        if error.name != "Box2D":
-            raise
+    if find_spec("Box2D") is None:
         raise ConfigError(
             "the physics of BouncingSim needs Box2D",
-            got=f"no module {error.name}",
+            got="no module Box2D",
             hint="pip install 'delta-toolkit[physics]'",
-        ) from error
+        )

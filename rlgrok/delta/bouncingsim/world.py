@@ -8,12 +8,16 @@ either case. Numbers of a scene are metres and radians, y is up. What surprises:
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import Box2D
-
 from rlgrok.delta.bouncingsim.scene import Ball, Container, Scene
+
+with warnings.catch_warnings():
+    # Types of the binding lack `__module__`, which Python deprecates; as an error that warning crashes the import.
+    warnings.simplefilter("ignore")
+    import Box2D
 
 STEP_S = 1.0 / 4000
 """Of ground truth."""
