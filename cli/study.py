@@ -170,7 +170,9 @@ def _run_all(
     wanted: list[tuple[JobKey, State]] = []
     for key in matrix(plan):
         state = state_of(key.folder(folder))
-        if state in (State.MISSING, State.BROKEN) or (state is State.FAILED and retry):
+        never_began = state is State.MISSING and _note(folder, key).is_file()
+        has_failed = state is State.FAILED or never_began
+        if state is State.BROKEN or (state is State.MISSING and not never_began) or (has_failed and retry):
             wanted.append((key, state))
     done = len(matrix(plan)) - len(wanted)
     if done and not quiet:
@@ -213,36 +215,33 @@ def _run_commands(
     commands: Sequence[list[str]], keys: Sequence[JobKey], folder: Path, *, jobs: int, quiet: bool
 ) -> None:
     """Keep `jobs` processes going; Ctrl-C reaches them too, and they save their state."""
+    import time
+
     from cli import output
     from runtime.progress import make_training_view
 
-    running: dict[subprocess.Popen[str], JobKey] = {}
+    if not keys:
+        return
+    running: dict[subprocess.Popen[bytes], JobKey] = {}
     waiting = list(zip(commands, keys, strict=True))
     try:
         with make_training_view(quiet=quiet, live=None) as view, view.task("runs", len(keys)) as task:
             while waiting or running:
                 while waiting and len(running) < jobs:
                     command, key = waiting.pop(0)
-                    process = subprocess.Popen(
-                        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-                    )
-                    running[process] = key
-                ended = next(iter(running))
-                for process in running:
-                    if process.poll() is not None:
-                        ended = process
-                        break
-                else:
-                    _wait_for_any(running)
-                    continue
-                key = running.pop(ended)
-                message = (ended.stderr.read() if ended.stderr else "").strip()
-                if ended.returncode == 130:
-                    raise KeyboardInterrupt
-                if ended.returncode not in (0, 3):
-                    _note_failure(folder, key, message or f"exit code {ended.returncode}")
-                    output.say(f"failed: {key.arm} seed {key.seed}: {message.splitlines()[-1] if message else ''}")
-                task.advance(1)
+                    running[_started(command, _note(folder, key))] = key
+                ended = [process for process in running if process.poll() is not None]
+                if not ended:
+                    time.sleep(0.2)
+                for process in ended:
+                    key = running.pop(process)
+                    if process.returncode == 130:
+                        raise KeyboardInterrupt
+                    if process.returncode in (0, 3):
+                        _note(folder, key).unlink(missing_ok=True)
+                    else:
+                        output.say(f"failed: {key.arm} seed {key.seed}: {_last_line(folder, key)}")
+                    task.advance(1)
     except KeyboardInterrupt:
         for process in running:
             process.terminate()  # saves its state, as after Ctrl-C
@@ -251,21 +250,23 @@ def _run_commands(
         raise
 
 
-def _wait_for_any(running: dict[subprocess.Popen[str], JobKey]) -> None:
-    """Sleep until a child ends."""
-    import time
+def _started(command: list[str], errors: Path) -> subprocess.Popen[bytes]:
+    """A job in a process of its own; what it says goes to a file, which it cannot fill as it could a pipe."""
+    errors.parent.mkdir(exist_ok=True)
+    with errors.open("wb") as file:
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=file)
 
-    del running
-    time.sleep(0.2)
+
+def _note(folder: Path, key: JobKey) -> Path:
+    """What a job said on standard error; stays when it failed, also of one that never made its folder."""
+    return folder / "failures" / f"{key.arm}-seed-{key.seed}.txt"
 
 
-def _note_failure(folder: Path, key: JobKey, message: str) -> None:
-    """Why a job failed, for the report; a job that never made its folder is known by this alone."""
-    from runtime.storage import atomic_write_bytes
-
-    path = folder / "failures" / f"{key.arm}-seed-{key.seed}.txt"
-    path.parent.mkdir(exist_ok=True)
-    atomic_write_bytes(path, message.encode())
+def _last_line(folder: Path, key: JobKey) -> str:
+    path = _note(folder, key)
+    lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
+    wrong = [line for line in lines if line.startswith("error:")]
+    return (wrong or lines or ["no message"])[-1]
 
 
 def _launch(
@@ -283,7 +284,9 @@ def _launch(
             f"seed={','.join(map(str, seeds))}", f"name={plan.name}-{arm}", f"hydra/launcher={launcher}",
             "hydra.sweep.subdir=seed-${seed}", "--out", str(folder / "runs" / arm), "--quiet", "--json",
         ]  # fmt: skip
-        ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ)
+        ended = subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+        )
         if ended.returncode == 130:
             raise KeyboardInterrupt
         if ended.returncode not in (0, 3):
@@ -305,10 +308,9 @@ def _gather(folder: Path, plan: Plan) -> dict[str, object]:
     open_jobs = 0
     for key in matrix(plan):
         state = state_of(key.folder(folder))
-        note = folder / "failures" / f"{key.arm}-seed-{key.seed}.txt"
-        if state is State.FAILED or (state is State.MISSING and note.is_file()):
-            text = note.read_text() if note.is_file() else "see the run folder"
-            failed[key] = text.strip().splitlines()[-1] if text.strip() else "no message"
+        never_began = state is State.MISSING and _note(folder, key).is_file()
+        if state is State.FAILED or never_began:
+            failed[key] = _last_line(folder, key)
         elif state is not State.DONE:
             open_jobs += 1
     return write_study_report(folder, plan, finished, failed, open_jobs)
