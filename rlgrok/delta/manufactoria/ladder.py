@@ -3,7 +3,7 @@
 Accepting tests are the pattern (the shortest accepted tape), three tapes a state that leave the pattern's path by one
 edge and find back, and mixed ones. As many rejecting tests are stratified by how far they get along the path, see
 `STRATA`, and each symbol of the pattern is substituted once. Then tapes are added until every wrong program within two
-wrong edges of the oracle fails some test; where pairs of edges are too many they are drawn instead of enumerated.
+wrong edges of the oracle fails some test.
 Works for every problem whose oracle is a finite automaton; where that accepts the empty tape, "accepting" and
 "rejecting" change places in all of this.
 
@@ -15,13 +15,13 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 
 from rlgrok.delta.manufactoria.automaton import distinguishing_tape, encode
+from rlgrok.delta.manufactoria.edge_runs import passing_pairs
 from rlgrok.delta.manufactoria.families.family import Family, Parameters
 from rlgrok.delta.manufactoria.families.sequences import spread
 from rlgrok.delta.manufactoria.generator import expected_test
-from rlgrok.delta.manufactoria.mutants import Changes, drawn_mutants, mutants, num_mutants
+from rlgrok.delta.manufactoria.mutants import Changes, mutants
 from rlgrok.delta.manufactoria.oracle_path import OraclePath
 from rlgrok.types import TestCase
 from runtime.seeding import Stream
@@ -40,8 +40,6 @@ INTERIOR_SHARE = 0.15
 MAX_TAIL = 5
 _ATTEMPTS = 60  # draws in all for the mixed accepting tapes: some families have few
 _CANDIDATES = 24  # tapes drawn for each rejecting test
-_MAX_ENUMERATED = 4000  # pairs of wrong edges; all two-colour patterns up to six symbols have fewer
-_NUM_DRAWN = 1000
 
 
 def ladder_tests(
@@ -57,7 +55,7 @@ def ladder_tests(
     rejecting = _rejecting(path, stream, PER_STATE * len(path.pattern) + NUM_MIXED + 1)
     rejecting += [tape for tape in _substituted(path, stream) if tape not in rejecting]
     chosen = [*accepting, *rejecting]
-    chosen += _repairs(path, chosen, stream)
+    chosen += _repairs(path, chosen)
     return tuple(expected_test(family, parameters, tape) for tape in chosen)
 
 
@@ -146,7 +144,7 @@ def _substituted(path: OraclePath, stream: Stream) -> list[str]:
     return found
 
 
-def _repairs(path: OraclePath, chosen: list[str], stream: Stream) -> list[str]:
+def _repairs(path: OraclePath, chosen: list[str]) -> list[str]:
     """Tapes that fail every wrong program within two wrong edges that passes all tapes chosen so far.
 
     Each is the shortest tape that tells the program from the oracle, and serves for the programs after it too.
@@ -154,7 +152,7 @@ def _repairs(path: OraclePath, chosen: list[str], stream: Stream) -> list[str]:
     right = path.oracle.accepts_codes
     wanted = [(codes, right(codes)) for codes in (encode(tape) or b"" for tape in chosen)]
     added = []
-    for changes in _nearly_right(path, stream):
+    for changes in _nearly_right(path, wanted):
         mutant = path.mutator.mutant(changes)
         if mutant is None or any(mutant.accepts_codes(codes) != label for codes, label in wanted):
             continue
@@ -166,12 +164,11 @@ def _repairs(path: OraclePath, chosen: list[str], stream: Stream) -> list[str]:
     return added
 
 
-def _nearly_right(path: OraclePath, stream: Stream) -> Iterator[Changes]:
-    """One wrong edge, then two: all of them, or some drawn ones where there are too many."""
+def _nearly_right(path: OraclePath, wanted: list[tuple[bytes, bool]]) -> Iterator[Changes]:
+    """One wrong edge, then two with which what is wanted by then is met; all others fail already."""
     program = path.mutator.program
-    if num_mutants(program, 2) <= _MAX_ENUMERATED:
-        return chain(mutants(program, 1), mutants(program, 2))
-    return chain(mutants(program, 1), drawn_mutants(program, 2, _NUM_DRAWN, stream))
+    yield from mutants(program, 1)
+    yield from passing_pairs(program, tuple(wanted))
 
 
 def _shares(count: int) -> list[int]:

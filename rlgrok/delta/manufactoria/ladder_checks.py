@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rlgrok.delta.manufactoria.automaton import encode
 from rlgrok.delta.manufactoria.canonical import canonicalise
 from rlgrok.delta.manufactoria.dsl import END_NAME, START_NAME, Edge, Program, format_program
+from rlgrok.delta.manufactoria.edge_runs import passing_pairs
 from rlgrok.delta.manufactoria.exhaustive import solves
 from rlgrok.delta.manufactoria.judge import PreparedTests, verify_prepared
-from rlgrok.delta.manufactoria.mutants import apply_changes, drawn_mutants, mutants
+from rlgrok.delta.manufactoria.mutants import apply_changes, drawn_mutants, mutants, num_mutants
 from rlgrok.delta.manufactoria.solutions import oracle_program
 from rlgrok.types import Problem
 from runtime.seeding import Stream
@@ -57,6 +59,25 @@ def false_passes(problem: Problem, *, max_wrong: int = 2, drawn: int | None = No
                 false += 1
                 first = first or text
     return FalsePasses(tried, false, first)
+
+
+def false_pairs(problem: Problem) -> FalsePasses:
+    """As `false_passes` for all programs with exactly two wrong edges, however many: see `edge_runs.py`.
+
+    Raises:
+        ValueError: the problem's program paints, or a test asks for more than acceptance or has a foreign symbol.
+    """
+    program = oracle_program(problem)
+    tests = []
+    for test in problem.tests:
+        codes = encode(test.input)
+        if codes is None or test.check_output:
+            raise ValueError(f"{problem.id}: not a test of acceptance: {test}")
+        tests.append((codes, test.expected_accepted))
+    passing = (apply_changes(program, changes) for changes in passing_pairs(program, tests))
+    wrong = [mutant for mutant in passing if not solves(mutant, problem)]
+    first = format_program(wrong[0]) if wrong else None
+    return FalsePasses(num_mutants(program, 2), len(wrong), first)
 
 
 @dataclass(frozen=True)
