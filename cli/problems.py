@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.completion import complete_problems
+from cli.completion import complete_problems, complete_scope
 from runtime.errors import ConfigError
 
 if TYPE_CHECKING:
     from rlgrok.delta.manufactoria.checks import SetCheck
-    from rlgrok.types import Problem
+    from rlgrok.types import Problem, Scope
 
 COMMAND = "rl problems"
 EPILOG = (
@@ -26,10 +26,13 @@ EPILOG = (
     "- `toolkit rl problems has --show 0` or `--show contains_ordered:four:RGB`: prompt, tests, solution\n"
     "- `toolkit rl problems has --part train --export has_train.parquet`: the published record layout\n"
     "- `toolkit rl problems mine.jsonl --show 3` reads records back\n"
-    "- `toolkit rl problems --check all`\n\n"
+    "- `toolkit rl problems --check all`\n"
+    "- `toolkit rl problems --scope bouncingsim`; `toolkit rl problems --scope bouncingsim --show B_2_1`\n\n"
     "Exit code 3 when a check fails."
 )
 ALL = "all"
+MANUFACTORIA = "manufactoria"
+BOUNCINGSIM = "bouncingsim"
 
 
 class Part(StrEnum):
@@ -49,6 +52,10 @@ def problems(
             autocompletion=complete_problems,
         ),
     ] = None,
+    scope: Annotated[
+        str,
+        typer.Option(help="Which part of the benchmark.", autocompletion=complete_scope),
+    ] = MANUFACTORIA,
     part: Annotated[Part, typer.Option(help="Training or test problems only.")] = Part.ALL,
     show: Annotated[
         str | None,
@@ -85,23 +92,24 @@ def problems(
     _refuse_together(show=show, export=export, check=check)
     if parameters and export is None:
         raise ConfigError("--parameters goes with --export", where="--parameters")
+    find_scope(scope)
     if check is not None:
-        sys.exit(_check(check, compat=compat, quiet=quiet, as_json=as_json))
+        sys.exit(_check(check, scope, compat=compat, quiet=quiet, as_json=as_json))
     if name is None and show is None:
         if export is not None:
             raise ConfigError(
                 "--export needs a NAME", expected="a data set or family", where="NAME"
             )
-        _list(quiet=quiet, as_json=as_json)
+        _list(scope, quiet=quiet, as_json=as_json)
         return
     if name is None:
-        _show(_by_id(str(show)), quiet=quiet, as_json=as_json)
+        _show(_by_id(str(show), scope), quiet=quiet, as_json=as_json)
         return
-    chosen = _chosen(name, part, compat)
+    chosen = _chosen(name, scope, part, compat)
     if show is not None:
         _show(_pick(show, [problem for _, problem in chosen], name), quiet=quiet, as_json=as_json)
     elif export is not None:
-        _export(name, chosen, export, parameters=parameters, quiet=quiet, as_json=as_json)
+        _export(name, scope, chosen, export, parameters=parameters, quiet=quiet, as_json=as_json)
     else:
         _count(name, chosen, quiet=quiet, as_json=as_json)
 
@@ -112,12 +120,33 @@ def _refuse_together(**given: object) -> None:
         raise ConfigError("one thing at a time", got=" and ".join(names), expected="one of them")
 
 
-def _chosen(name: str, part: Part, compat: bool) -> list[tuple[str, Problem]]:
-    """Problems with the part that each is of."""
+def find_scope(name: str) -> Scope:
+    """The part of the benchmark of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from difflib import get_close_matches
+
     from rlgrok.delta import SCOPES
+
+    if name in SCOPES:
+        return SCOPES[name]
+    near = get_close_matches(name, SCOPES, n=1)
+    raise ConfigError(
+        "unknown scope",
+        got=name,
+        expected=", ".join(SCOPES),
+        where="--scope",
+        hint=f"did you mean {near[0]}?" if near else None,
+    )
+
+
+def _chosen(name: str, scope: str, part: Part, compat: bool) -> list[tuple[str, Problem]]:
+    """Problems with the part that each is of."""
     from rlgrok.problems import find_problems
 
-    train, test = find_problems(name, SCOPES["manufactoria"], compat=compat)
+    train, test = find_problems(name, find_scope(scope), compat=compat)
     chosen = [("train", problem) for problem in train if part is not Part.TEST]
     chosen += [("test", problem) for problem in test if part is not Part.TRAIN]
     if not chosen:
@@ -125,9 +154,17 @@ def _chosen(name: str, part: Part, compat: bool) -> list[tuple[str, Problem]]:
     return chosen
 
 
-def _list(*, quiet: bool, as_json: bool) -> None:
+def _list(scope: str, *, quiet: bool, as_json: bool) -> None:
     """The data sets, and the families with their levels."""
     from cli import output
+
+    if scope == BOUNCINGSIM:
+        from cli.scenes import list_scenes
+
+        found = list_scenes(quiet=quiet)
+        if as_json:
+            output.emit(_done(**found))
+        return
     from rlgrok.delta.manufactoria.difficulties import all_difficulties
     from rlgrok.delta.manufactoria.families import FAMILIES
     from rlgrok.delta.manufactoria.named import named_sets, sizes
@@ -227,7 +264,11 @@ def _count(name: str, chosen: Sequence[tuple[str, Problem]], *, quiet: bool, as_
         output.emit(_done(name=name, **totals, counts=rows))
 
 
-def _by_id(problem_id: str) -> Problem:
+def _by_id(problem_id: str, scope: str) -> Problem:
+    if scope == BOUNCINGSIM:
+        from rlgrok.delta.bouncingsim.datasets import find_problem
+
+        return find_problem(problem_id)
     from rlgrok.delta.manufactoria.datasets import make_problem
     from rlgrok.delta.manufactoria.lookup import find_setting
     from rlgrok.delta.manufactoria.named import root_seed
@@ -269,6 +310,13 @@ def _show(problem: Problem, *, quiet: bool, as_json: bool) -> None:
     from rlgrok.delta import SCOPES
     from rlgrok.types import PromptStyle
 
+    if problem.scope == BOUNCINGSIM:
+        from cli.scenes import show_scene
+
+        shown = show_scene(problem, quiet=quiet)
+        if as_json:
+            output.emit(_done(**shown))
+        return
     scope = SCOPES[problem.scope]
     prompt = scope.render_prompt(problem, PromptStyle.FULL)
     solution = scope.oracle(problem) if problem.has_oracle else None
@@ -307,6 +355,7 @@ def _indented(text: str) -> str:
 
 def _export(
     name: str,
+    scope: str,
     chosen: Sequence[tuple[str, Problem]],
     path: Path,
     *,
@@ -316,10 +365,9 @@ def _export(
 ) -> None:
     """Records of the published layout."""
     from cli import output
-    from rlgrok.delta import SCOPES
     from rlgrok.recordfiles import write_records
 
-    library = SCOPES["manufactoria"].library
+    library = find_scope(scope).library
     records = (
         library.to_record(problem, parameters=parameters)  # type: ignore[union-attr] - it has one
         for _, problem in chosen
@@ -331,11 +379,26 @@ def _export(
         output.emit(_done(name=name, out=str(path), num_records=count))
 
 
-def _check(name: str, *, compat: bool, quiet: bool, as_json: bool) -> int:
+def _check(name: str, scope: str, *, compat: bool, quiet: bool, as_json: bool) -> int:
     """Check data sets, one line each; returns the exit code."""
+    parts = (
+        _check_scenes(name, compat=compat, quiet=quiet)
+        if scope == BOUNCINGSIM
+        else _check_sets(name, compat=compat, quiet=quiet)
+    )
+    return _checked(parts, as_json=as_json)
+
+
+def _check_scenes(name: str, *, compat: bool, quiet: bool) -> list[dict[str, Any]]:
+    from cli.scenes import check_names, check_scenes
+
+    return check_scenes(check_names(name, ALL), compat=compat, quiet=quiet)
+
+
+def _check_sets(name: str, *, compat: bool, quiet: bool) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
-    from cli import errors, output
+    from cli import output
     from rlgrok.delta.manufactoria.named import find_set, named_sets
 
     names = list(named_sets()) if name == ALL else [find_set(name, where="--check").name]
@@ -344,12 +407,18 @@ def _check(name: str, *, compat: bool, quiet: bool, as_json: bool) -> int:
         found.append(one)
         if not quiet:
             output.say(_line(one))
-    failed = [one.name for one in found if not one.passed]
+    return [{**asdict(one), "passed": one.passed} for one in found]
+
+
+def _checked(parts: list[dict[str, Any]], *, as_json: bool) -> int:
+    """Say which failed; returns the exit code."""
+    from cli import errors, output
+
+    failed = [one["name"] for one in parts if not one["passed"]]
     code = errors.UNTRUSTWORTHY if failed else errors.DONE
     if failed:
-        output.say(f"error: {len(failed)} of {len(found)} data sets fail: {', '.join(failed)}")
+        output.say(f"error: {len(failed)} of {len(parts)} data sets fail: {', '.join(failed)}")
     if as_json:
-        parts = [{**asdict(one), "passed": one.passed} for one in found]
         output.emit({**_done(checks=parts), "status": output.status(code)})
     return code
 

@@ -80,7 +80,7 @@ class DataConfig:
     The fields that came later default to what a config without them meant.
     """
 
-    scope: str = setting(choices=("manufactoria",))
+    scope: str = setting(choices=("manufactoria", "bouncingsim"))
     """Which part of the benchmark."""
     sets: list[str] | None = None
     """Data sets to train on, by name, or files, folders and hub ids of records. None: the problems of `families`."""

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 from rlgrok.config import DataConfig
 from rlgrok.delta import SCOPES
-from rlgrok.delta.manufactoria.records import RecordError
+from rlgrok.delta.fields import RecordError
 from rlgrok.ingredients import CurriculumConfig, CurriculumKind, StageBy
 from rlgrok.recordfiles import is_source, read_records
 from rlgrok.types import DataSet, Judge, Library, Problem, Scope, TestSource

@@ -1,22 +1,29 @@
 """Judging records in bulk: the pure core of `toolkit rl verify`, one line in, one line out, nothing kept.
 
-A record is `{"dsl": ..., "test_cases": [...]}` with the fields of the scope's verification API. A malformed record
-does not stop the batch: its own output line says what is wrong, with the line number and the field, and it is counted.
-Neither does one that asks for too much: lines, tests and answers are bounded, so that memory is, too. What to make of
-the counts (an exit code) is the caller's business.
+A record has the fields of its scope's verification API: `{"dsl": ..., "test_cases": [...]}` of Manufactoria,
+`{"id": ..., "program": ..., "ground_truth": [...]}` of BouncingSim. A malformed record does not stop the batch: its own
+output line says what is wrong, with the line number and the field, and it is counted. Neither does one that asks for
+too much: lines, tests and answers are bounded, so that memory is, too. What to make of the counts (an exit code) is the
+caller's business.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import IO, Any
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
 
+from rlgrok.delta.fields import RecordError
 from rlgrok.delta.manufactoria.patterns import PatternTimeout
-from rlgrok.delta.manufactoria.records import RecordError, read_record, response
+from rlgrok.delta.manufactoria.records import read_record, response
+from rlgrok.types import Status
 from runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from rlgrok.delta.bouncingsim.records import TimedTask
 
 MAX_LINE_BYTES = 32_000_000
 """Of one record: a program of ten megabytes and a tape of a million symbols have room."""
@@ -44,8 +51,45 @@ def judge_record(record: object) -> dict[str, Any]:
         raise RecordError(str(error.where), error.what) from error
 
 
-_JUDGES: Mapping[str, Callable[[object], dict[str, Any]]] = {"manufactoria": judge_record}
-"""Scope to the judge of one decoded record."""
+def judge_programs(tasks: Sequence[tuple[str | int, TimedTask]]) -> list[dict[str, Any]]:
+    """The responses to records of BouncingSim, judged together in the sandbox of this process."""
+    from rlgrok.delta.bouncingsim.records import judge_records
+    from rlgrok.delta.bouncingsim.verdicts import shared_sandbox
+
+    return judge_records(tasks, shared_sandbox())
+
+
+def read_program(record: object) -> tuple[str | int, TimedTask]:
+    """What one decoded record of BouncingSim asks for.
+
+    Raises:
+        RecordError: the first field that is missing, of the wrong type, or asks for too much.
+    """
+    from rlgrok.delta.bouncingsim.records import read_record as read
+
+    return read(record)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """How the records of one scope are judged: so many at a time are read, then judged together."""
+
+    read: Callable[[object], Any]
+    judge: Callable[[Sequence[Any]], list[dict[str, Any]]]
+    at_once: int
+    is_invalid: Callable[[Mapping[str, Any]], bool]
+
+
+_JUDGES: Mapping[str, _Judge] = {
+    "manufactoria": _Judge(judge_record, list, 1, lambda result: not result["valid"]),
+    "bouncingsim": _Judge(
+        read_program,
+        judge_programs,
+        64,
+        lambda result: result["status"] in (Status.PARSE_ERROR, Status.NO_PROGRAM),
+    ),
+}
+"""Scope to the judge of its records."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +99,7 @@ class VerifyCounts:
     num_records: int = 0
     num_full_pass: int = 0
     num_invalid: int = 0
-    """Records whose program does not parse."""
+    """Records whose program does not parse, or is none."""
     num_malformed: int = 0
     """Lines that are not a record at all; these and only these are the caller's mistake."""
 
@@ -76,22 +120,33 @@ def verify_lines(
     Raises:
         InputError: an unknown scope. Never for a bad record.
     """
-    judge = _judge_of(scope)
+    scope_judge = _judge_of(scope)
     records = passed = invalid = malformed = 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        records += 1
-        try:
-            result = judge(decode_line(line))
-        except RecordError as error:
-            result = malformed_result(number, error)
-            malformed += 1
-        else:
+    numbered = ((place, line) for place, line in enumerate(lines, 1) if line.strip())
+    while some := list(islice(numbered, scope_judge.at_once)):
+        for result in _judge_some(some, scope_judge):
+            records += 1
+            malformed += "error" in result
             passed += bool(result["full_pass"])
-            invalid += not result["valid"]
-        write(json.dumps(result))
+            invalid += "error" not in result and scope_judge.is_invalid(result)
+            write(json.dumps(result))
     return VerifyCounts(records, passed, invalid, malformed)
+
+
+def _judge_some(
+    lines: Sequence[tuple[int, str | bytes]], judge: _Judge
+) -> Iterator[dict[str, Any]]:
+    """The results of some lines, in order."""
+    asked: list[Any] = []
+    wrong: dict[int, dict[str, Any]] = {}
+    for place, (number, line) in enumerate(lines):
+        try:
+            asked.append(judge.read(decode_line(line)))
+        except RecordError as error:
+            wrong[place] = malformed_result(number, error)
+    results = iter(judge.judge(asked))
+    for place in range(len(lines)):
+        yield wrong[place] if place in wrong else next(results)
 
 
 def bounded_lines(file: IO[bytes], *, most: int = MAX_LINE_BYTES) -> Iterator[bytes]:
