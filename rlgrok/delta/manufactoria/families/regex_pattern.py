@@ -69,7 +69,7 @@ def size(parameters: Parameters) -> int:
 
 def label(parameters: Parameters, tape: str) -> bool:
     """The whole tape matches."""
-    return _compiled(pattern_of(parameters)).fullmatch(tape) is not None
+    return _matcher(tuple(map(tuple, parameters["parts"])))(tape) is not None
 
 
 def own_inputs(parameters: Parameters, alphabet: str, stream: Stream) -> list[str]:
@@ -187,8 +187,9 @@ def _copied(parts: list[Part], copies: Copies) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def _matcher(parts: tuple[Part, ...]) -> Callable[[str], re.Match[str] | None]:
+    """What matches a whole tape with the pattern of these parts, which are looked up as they are, for every tape."""
+    return re.compile(pattern_of({"parts": parts})).fullmatch
 
 
 FAMILY = Family(
