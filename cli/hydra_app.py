@@ -59,6 +59,7 @@ class Application:
 
 TRAIN = Application("rl_train", TrainConfig, "train", presets=("experiment", "debug"))
 EVALUATE = Application("rl_eval", EvalConfig, "evaluate")
+LEARNABILITY = replace(EVALUATE, task="learnability", command="rl-learnability")
 REFERENCE = replace(TRAIN, task="reference", command="rl-reference")
 
 

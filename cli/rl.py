@@ -159,6 +159,60 @@ def evaluate(
     sys.exit(execute(EVALUATE, line, invocation, preset))
 
 
+LEARNABILITY_PRESET = (
+    "evaluation.draws=2048",
+    "evaluation.k=[1,2,4,8,16,32,64,128,256,512,1024]",
+    "evaluation.compare_base=false",
+    "name=learnability",
+)
+"""Before the run's own settings and the line's, which win."""
+
+
+@app.command(
+    context_settings=PASS_THROUGH,
+    epilog="Examples:\n\n"
+    "- `toolkit rl learnability latest` asks it of the policy that a run made\n"
+    "- `toolkit rl learnability runs/.../base data=contains_ordered` of what it started from\n"
+    "- `toolkit rl learnability models/mine data=has evaluation.draws=4096` adds to the draws that are there\n\n"
+    "Solved: the mean pass@k over a family's problems is at least .9 with 95 % confidence; unsolved: at most .1; "
+    "partly: neither; undecided: more draws would tell.",
+)
+def learnability(
+    ctx: typer.Context,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN|POLICY|OVERRIDES",
+            help="A run (path, part of its name, `latest`), a model folder or a hub id; then overrides.",
+            autocompletion=complete_evaluation,
+        ),
+    ] = None,
+    device: Device = "auto",
+    out: Out = None,
+    root: Runs = Path("runs"),
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say of each family whether a policy solves it at k, partly or not, with exact bounds: the pass@k curve."""
+    from cli.hydra_app import LEARNABILITY, execute, read_line
+    from cli.targets import preset_for, split_target
+
+    line = read_line(arguments or [], _flags(ctx))
+    name, line = split_target(line)
+    preset = [*(preset_for(name, line, root) if line.runs else []), *LEARNABILITY_PRESET]
+    invocation = _invocation(
+        "rl learnability",
+        line.overrides,
+        device=device,
+        quiet=quiet,
+        as_json=as_json,
+        out=None if out is None else str(out),
+        root=str(root),
+        target=name,
+    )
+    sys.exit(execute(LEARNABILITY, line, invocation, preset))
+
+
 @app.command(
     epilog="Examples:\n\n"
     "- `toolkit rl verify --scope manufactoria --in programs.jsonl --out verdicts.jsonl`\n"

@@ -45,6 +45,17 @@ def evaluate(job: Job) -> dict[str, Any]:
         return work(config, **given)
 
 
+@task(EvalConfig)
+def learnability(job: Job) -> dict[str, Any]:
+    """`toolkit rl learnability`."""
+    config = job.config()
+    with _opened(job, config, target=job.invocation.target) as given:
+        with _loading(**given):
+            from rlgrok.learnability import learnability as work
+
+        return work(config, **given)
+
+
 @task(TrainConfig)
 def reference(job: Job) -> dict[str, Any]:
     """`toolkit rl reference`."""

@@ -21,6 +21,8 @@ FINAL_ROLLOUTS = "final-rollouts.jsonl.gz"
 """Completions of the evaluation at the end of training."""
 RESULTS = "evaluation.json"
 """Per policy: accuracies, pass@k and every problem's counts."""
+LEARNABILITY = "learnability.json"
+"""Per family: pass@k with bounds, and a verdict."""
 
 Record = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ evaluation of the same policy on the same prompts adds to them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ def evaluate(
     view: TrainingView,
     claim: DeviceClaim,
     draws_folder: Path | None = None,
+    on_measured: Callable[[Mapping[str, Measured]], object] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a policy on the held-out problems, or on all of them when none is held out.
 
@@ -49,6 +50,7 @@ def evaluate(
         view: shows progress.
         claim: the device and the threads.
         draws_folder: where draws are kept between calls; None: `draws` in the folder of all runs.
+        on_measured: given the counts by label, the subject's last.
 
     Returns:
         The summary, as written to `summary.json`.
@@ -83,6 +85,7 @@ def evaluate(
             all_kept=True,
             rollouts=ROLLOUTS,
             decides=config.judge,
+            on_measured=on_measured,
         ),
         "policy": config.policy.source,
     }
@@ -111,6 +114,7 @@ def evaluate_policies(
     all_kept: bool,
     rollouts: str,
     decides: Judge = Judge.TESTS,
+    on_measured: Callable[[Mapping[str, Measured]], object] | None = None,
 ) -> dict[str, Any]:
     """Measure policies the same way and leave the results in the run folder.
 
@@ -129,6 +133,7 @@ def evaluate_policies(
             the arguments, not of what was evaluated before.
         rollouts: name of the file in the run folder that gets every judged completion; written whole.
         decides: whose verdict says what passed, and gives the pass rate.
+        on_measured: given the counts by label, the subject's last.
 
     Returns:
         Flat numbers for `summary.json`: `counts.accuracy` and, for each k, `pass_at_<k>` with its interval, under
@@ -178,6 +183,8 @@ def evaluate_policies(
     ]
     atomic_write_bytes(run.path / rollouts, encode_lines(_rollouts(measured)))
     atomic_write_json(run.path / RESULTS, {"format": FORMAT, "evaluations": records})
+    if on_measured is not None:
+        on_measured(measured)
     subject = list(measured)[-1]
     summary: dict[str, Any] = {}
     for label, result in measured.items():

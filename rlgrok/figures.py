@@ -229,6 +229,38 @@ def arm_curves(
     return output.getvalue()
 
 
+def learnability(records: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
+    """pass@k by family with 95 % intervals over problems; where nothing passed, the exact upper bound instead.
+
+    Args:
+        records: of `family_curves`.
+        title: first line of the figure.
+    """
+    with _figure(9.0, 5.0) as (figure, output):
+        axes = figure.add_subplot()
+        for place, record in enumerate(records):
+            colour = PALETTE[place % len(PALETTE)]
+            style = LINES[place // len(PALETTE) % len(LINES)]
+            k = [row["k"] for row in record["curve"]]
+            words = f"{record['family']}: {record['verdict']} at k = {record['verdict_k']}"
+            if record["successes"]:
+                axes.plot(k, [row["value"] for row in record["curve"]], color=colour, linestyle=style,
+                          marker="o", markersize=4, label=words)  # fmt: skip
+                low, high = ([row[side] for row in record["curve"]] for side in ("low", "high"))
+                axes.fill_between(k, low, high, color=colour, alpha=0.12, linewidth=0)
+            else:
+                axes.plot(k, [row["upper95"] for row in record["curve"]], color=colour, linestyle=":",
+                          marker="v", markersize=5, label=f"{words} (no success: upper bound)")  # fmt: skip
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:.0f}")
+        _share_axis(axes)
+        axes.set_xlabel("k")
+        axes.set_ylabel("pass@k, mean over problems")
+        axes.set_title(title, pad=8)
+        figure.legend(loc="outside lower center", ncols=1 if len(records) < 4 else 2)
+    return output.getvalue()
+
+
 def diagnostics(curves: Curves, *, title: str) -> bytes:
     """Is there still something to learn from: groups without variance, entropy, distance to the gate."""
     shown = [panel for panel in PANELS if any(curves.get(name) for name in panel[1])] or PANELS[:1]

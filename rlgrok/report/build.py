@@ -12,6 +12,7 @@ from typing import Any
 
 from rlgrok.artefacts import Artefacts, read_artefacts
 from rlgrok.report.headline import add_headline, transition_of
+from rlgrok.report.learnability import add_learnability
 from rlgrok.report.programs import add_programs
 from rlgrok.report.sections import add_curve, add_policies, add_problems, add_signal, add_verdicts
 from rlgrok.report.wording import data_words, event_words, pairs
@@ -43,6 +44,7 @@ def build_report(path: Path) -> Path:
     add_headline(report, run, transition)
     if is_training:
         add_curve(report, run, transition)
+    add_learnability(report, run)
     if run.evaluations:
         add_policies(report, run)
         add_verdicts(report, run)
