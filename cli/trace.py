@@ -1,4 +1,4 @@
-"""`toolkit rl trace`: one program on one tape, step by step, in the terminal or as a page."""
+"""`toolkit rl trace`: one program on one tape, step by step, or one scene in motion, in the terminal or as a page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ EPILOG = (
     "- `toolkit rl trace program.txt RBBR`\n"
     "- `toolkit rl trace program.txt RBBR --html run.html` writes a page that plays the run, offline\n"
     "- `toolkit rl trace --solution contains_substring:two:RBR BRBRB` takes a problem's own solution\n"
-    '- `toolkit rl trace - "" --all < program.txt` starts from the empty tape and shows every step\n\n'
+    '- `toolkit rl trace - "" --all < program.txt` starts from the empty tape and shows every step\n'
+    "- `toolkit rl trace B_2_1` draws a scene of BouncingSim: B_2_1.png, and B_2_1.html, which plays it\n"
+    "- `toolkit rl trace scene.json program.py --html run.html` puts what a program says beside the truth\n"
+    "- `toolkit rl trace --solution B_2_1` takes the oracle's program\n\n"
     "A rejected run is a result, not an error: exit code 0. A program that does not parse: 2."
 )
 STANDARD = "-"
@@ -36,18 +39,22 @@ COLORS = {"R": "white on red", "B": "white on blue", "Y": "black on yellow", "G"
 
 def trace(
     arguments: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="PROGRAM TAPE",
-            help='A file with a program, or `-`; then a tape over R B Y G, front first, "" when it is empty.',
+            metavar="PROGRAM TAPE | SCENE [PROGRAM]",
+            help='A file with a program, or `-`, and a tape over R B Y G, front first, "" when it is empty; or a '
+            "scene, by id or as a file .json, and maybe a program for it.",
         ),
-    ],
+    ] = None,
     solution: Annotated[
         str | None,
         typer.Option(metavar="ID", help="The solution of this problem in place of PROGRAM."),
     ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page that plays the run.")
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of a scene: write a picture of the ways.")
     ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every step of a long run.")] = False,
     strict: Annotated[
@@ -61,13 +68,23 @@ def trace(
         bool, typer.Option("--json", help="Print one JSON object on standard output.")
     ] = False,
 ) -> None:
-    """Run a program on a tape and show every step: the node, the tape, what happened, the verdict."""
-    from cli import output
+    """Run a program on a tape and show every step; or draw a scene, and what a program says of it."""
+    from cli import output, scene_trace
+    from runtime.errors import ConfigError
+
+    words = [solution or "", *(arguments or [])] if solution else arguments or []
+    if words and scene_trace.is_scene(words[0]):
+        scene_trace.trace_scene(
+            words, solution=solution is not None, html=html, png=png, quiet=quiet, as_json=as_json
+        )
+        return
+    if png is not None:
+        raise ConfigError("--png goes with a scene", where="--png")
     from rlgrok.delta.manufactoria.lookup import find_solution
     from rlgrok.delta.manufactoria.trace import trace as run_trace
     from runtime.storage import atomic_write_text
 
-    source, tape = _split(arguments, solution)
+    source, tape = _split(arguments or [], solution)
     program = (
         read_program(source) if solution is None else find_solution(solution, where="--solution")
     )

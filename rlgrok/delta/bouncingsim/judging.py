@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from rlgrok.delta.bouncingsim.assertions import Query, Setting
-from rlgrok.delta.bouncingsim.scoring import TestResult, score, score_list
+from rlgrok.delta.bouncingsim.assertions import Point, Query, Setting
+from rlgrok.delta.bouncingsim.scoring import TestResult, points_of, score, score_list
 from rlgrok.sandbox.types import Call, Execution, Job, Limits, Outcome
 from rlgrok.types import Status, Verdict
 
@@ -145,3 +145,39 @@ def _compared(task: Task, done: Execution) -> list[TestResult]:
         else:
             compared.append(TestResult(False, message=done.results[place].error or done.message))
     return compared
+
+
+def predictions(
+    program: str,
+    setting: Setting,
+    queries: Sequence[Query],
+    times: Sequence[float],
+    sandbox: Sandbox,
+    *,
+    time_s: float = TIME_S,
+) -> tuple[list[list[Point] | None], Judgement]:
+    """What a program says at some times, for a picture, beside its judgement.
+
+    Args:
+        program: its text.
+        setting: what it defines.
+        queries: its tests.
+        times: of the picture, seconds; in the list setting nothing is known at them.
+        sandbox: runs it.
+        time_s: for all times.
+
+    Returns:
+        For each time a point for each ball, None where no usable positions came back; and the judgement.
+    """
+    task = Task(program, setting, tuple(queries))
+    judgement = judge_tasks([task], sandbox)[0]
+    if setting is Setting.LIST:
+        return [None for _ in times], judgement
+    calls = tuple(Call(FUNCTION, (time,)) for time in times)
+    done = sandbox.run([Job(program, calls, Limits(time_s=time_s))])[0]
+    found: list[list[Point] | None] = []
+    for place in range(len(times)):
+        result = done.results[place] if place < len(done.results) else None
+        value = result.value if result is not None and result.returned else None
+        found.append(points_of(value, len(queries[0].positions)))
+    return found, judgement

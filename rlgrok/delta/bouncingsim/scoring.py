@@ -73,6 +73,14 @@ def score_list(
     return results
 
 
+def points_of(value: object, count: int) -> list[tuple[float, float]] | None:
+    """A returned value as so many points; None where it is none."""
+    if not isinstance(value, list) or len(value) != count:
+        return None
+    points = [_point(point) for point in value]
+    return None if None in points else points  # type: ignore[return-value] - none is None
+
+
 def _point(point: object) -> tuple[float, float] | None:
     """The first two coordinates, both finite numbers."""
     if not isinstance(point, list) or len(point) < 2:
