@@ -37,10 +37,11 @@ BROKEN, NO_MEMORY = 70, 71
 """Exit codes: the door cannot be locked, and no program has run; there was no memory left to report so."""
 PARSE, RAISED, MEMORY, NOT_PLAIN = "parse", "raised", "memory", "not plain"
 """Kinds of error."""
+OPEN_FILES = 32
+"""At a time, in the zygote and in a program."""
 DEEPEST = 32
 """Levels of nesting of a value."""
 _LONGEST_ERROR = 500
-_OPEN_FILES = 16
 _SPARE_CPU_S = 2
 """The kernel's own limit on processor time lies above the zygote's, which is finer."""
 _FILE = "<program>"
@@ -112,12 +113,11 @@ def _shut(limits: dict[str, Any], door: Door, ends: Ends, parent: int) -> None:
         os.dup2(end, place)
     if door.ruleset is not None:
         door.ruleset.lay()
-    os.closerange(REPORT + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.closerange(REPORT + 1, OPEN_FILES)
     seconds = int(limits["time_s"]) + _SPARE_CPU_S
     for kind, most in (
         (resource.RLIMIT_AS, door.base_bytes + (limits["memory_mib"] << 20)),
         (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),

@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -27,6 +28,8 @@ MODULES = (
     "typing dataclasses enum abc numbers fractions decimal statistics json datetime time calendar contextlib io struct"
 ).split()
 """Loaded before the first program: importing one costs it nothing. Another is imported if it needs no compiled code."""
+PEER = 3
+"""The descriptor of the socket to the sandbox."""
 SETUP_S = 20.0
 """For a process to lock its door."""
 STARVED_FACTOR, STARVED_S = 20.0, 30.0
@@ -43,7 +46,11 @@ def main(descriptor: int, parent: int, layers: Collection[str]) -> None:
         parent: its process id.
         layers: names of `probe.LAYERS` to use.
     """
-    peer = socket.socket(fileno=descriptor)
+    if descriptor != PEER:  # low numbers all: a program's process closes what lies below the limit
+        os.dup2(descriptor, PEER)
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (child.OPEN_FILES, child.OPEN_FILES))
+    peer = socket.socket(fileno=PEER)
     gone = os.pidfd_open(parent)
     if os.getppid() != parent:
         return
