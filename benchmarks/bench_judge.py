@@ -3,9 +3,9 @@
     python benchmarks/bench_judge.py [--programs 4096] [--repeats 5]
 
 Prints a table and writes benchmarks/results/judge.json. A quarter of the programs are right, the others have wrong
-routes, and every eighth is a text that does not parse. A wrong route leads further on or to NONE, never back: a program
-that goes round in circles costs the straightforward interpreter a thousand visits a test and the compiled judge
-nothing, so such programs would flatter the ratio. Every program is parsed and judged, equal ones too, and nothing is
+routes, and every eighth is a text that does not parse. A wrong route leads further on or to NONE, never back, so that
+few programs go round in circles: each costs the straightforward interpreter a thousand visits a test and the compiled
+judge nothing, which flatters the ratio. Every program is parsed and judged, equal ones too, and nothing is
 remembered between the timed repeats. What is asked is prepared for both alike: texts, the number of each one's set of
 tests, and the sets.
 
@@ -30,20 +30,19 @@ from statistics import median
 from typing import Any
 
 import plain_manufactoria as plain
+from miswired import miswired
 
 from rlgrok.delta.manufactoria import judge as ours
 from rlgrok.delta.manufactoria.batch import EncodedTests, judge_batch
 from rlgrok.delta.manufactoria.complete import complete
 from rlgrok.delta.manufactoria.datasets import build
-from rlgrok.delta.manufactoria.dsl import NONE_TARGET, Kind, Program, format_program
+from rlgrok.delta.manufactoria.dsl import format_program
 from rlgrok.delta.manufactoria.exhaustive import checks_of, verify_exhaustive
 from rlgrok.delta.manufactoria.solutions import oracle_program
 from rlgrok.types import Problem, TestCase
 from runtime.seeding import Stream
 
 RESULTS = Path(__file__).parent / "results" / "judge.json"
-MISWIRED = 0.2
-"""Chance of each route to lead elsewhere."""
 NUM_TESTS = 30
 COUNTS_REPEATS = 20
 """How often what takes milliseconds is done in one timing."""
@@ -79,21 +78,6 @@ def make_work(family: str, colors: str, lengths: list[int], count: int) -> Work:
     tests = [thirty(problem) for problem in problems]
     plain_tests = [[asdict(test) for test in one] for one in tests]
     return Work(texts, sets, problems, tests, EncodedTests(tests), plain_tests)
-
-
-def miswired(program: Program, stream: Stream) -> Program:
-    """A canonical program in which some routes lead to a later node or to NONE instead."""
-    names = [node.name for node in program.nodes]
-    nodes = []
-    for index, node in enumerate(program.nodes):
-        edges = tuple(
-            edge._replace(target=stream.choice([*names[index + 1 :], NONE_TARGET]))
-            if node.kind is not Kind.START and stream.bernoulli(MISWIRED)
-            else edge
-            for edge in node.edges
-        )
-        nodes.append(node._replace(edges=edges))
-    return Program(tuple(nodes))
 
 
 def thirty(problem: Problem) -> Sequence[TestCase]:

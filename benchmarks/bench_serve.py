@@ -3,10 +3,10 @@
     python benchmarks/bench_serve.py [--requests 4000] [--workers 2] [--concurrency 1 16 128 1000]
 
 Prints a table and writes benchmarks/results/serve.json. The service runs as a process of its own with its defaults; the
-requests are problems of five families with rewired solutions, as a policy in training sends them, and one in ten is
-no program. Every answer is compared with the judge's own verdict. Clients and service share the machine: on few cores
-the rates are a lower bound, and on a busy machine far below it; processor milliseconds a request, of the front process
-and of all workers, travel better. Latency is from the first byte sent to the last one received; connections are kept.
+requests are problems of five families with solutions in which some routes are wrong, and one in ten is no program.
+Every answer is compared with the plain judge's verdict. Clients and service share the machine: on few cores the rates
+are a lower bound, and on a busy machine far below it; processor milliseconds a request, of the front process and of all
+workers, travel better. Latency is from the first byte sent to the last one received; connections are kept.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+from miswired import miswired
 
 from rlgrok.delta.manufactoria.datasets import build
 from rlgrok.delta.manufactoria.dsl import format_program
 from rlgrok.delta.manufactoria.judge import judge
-from rlgrok.delta.manufactoria.solutions import oracle_program, rewire
+from rlgrok.delta.manufactoria.solutions import oracle_program
 from runtime.seeding import Stream
 
 RESULTS = Path(__file__).parent / "results" / "serve.json"
-REWIRED = 0.3
 BROKEN_SHARE = 0.1
 FAMILIES = (
     ("append_sequence", "four", [3, 4]),
@@ -59,7 +59,7 @@ def make_requests(count: int) -> list[Request]:
     requests = []
     for _ in range(count):
         problem = stream.choice(stream.choice(sets).train)
-        program = format_program(rewire(oracle_program(problem), stream, REWIRED))
+        program = format_program(miswired(oracle_program(problem), stream))
         if stream.uniform() < BROKEN_SHARE:
             program = program.replace("NEXT", "GOTO", 1)
         body = json.dumps({"dsl": program, "test_cases": [asdict(test) for test in problem.tests]})

@@ -3,7 +3,8 @@
 Pure, and what a worker process runs. Statuses and bodies are those of the reference (delta-manufactoria.md,
 section 4): 200 for everything that could be judged, a program that does not parse included; 422 for a body of the
 wrong shape, in FastAPI's form; 413 for one that is too large, which is ours. What surprises: an exception of our own
-is answered with 200 and `Unexpected error`, because the API says so; it is logged and counted apart.
+is answered with 200 and `Unexpected error`, because the API says so; it is logged and counted apart. Programs run as
+compiled code, which gives the plain judge's answers to the byte in half its time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from rlgrok.delta.manufactoria.complete import TooLarge, complete
 from rlgrok.delta.manufactoria.judge import Judgement, judge
 from rlgrok.delta.manufactoria.records import response
 from rlgrok.serving.limits import LimitError, Limits, check_request
@@ -59,8 +61,7 @@ def answer(body: bytes, limits: Limits, *, strict: bool = False) -> Answer:
     """
     try:
         request = _read(body, limits)
-        tests = [TestCase(**case.model_dump()) for case in request.test_cases]
-        judgement = judge(request.dsl, tests, strict=strict, keep_paths=True)
+        judgement = _judged(request, strict=strict)
         _check_response(judgement, limits)
         data = response(judgement)
     except LimitError as error:
@@ -78,6 +79,28 @@ def answer(body: bytes, limits: Limits, *, strict: bool = False) -> Answer:
         outcome if judgement.valid else Outcome.PARSE_ERROR,
         _encode({name: data[name] for name in FIELDS if name in data}),
     )
+
+
+def warm_up() -> None:
+    """Compile what answers need: seconds the first time on a machine, half a second after that."""
+    complete("", ())
+
+
+def _judged(request: SolutionRequest, *, strict: bool) -> Judgement:
+    tests = [
+        TestCase(
+            case.input,
+            case.expected_output,
+            case.expected_accepted,
+            case.check_output,
+            case.description,
+        )
+        for case in request.test_cases
+    ]
+    try:
+        return complete(request.dsl, tests, strict=strict)
+    except TooLarge:  # so is the response, and the plain judgement says by how much
+        return judge(request.dsl, tests, strict=strict, keep_paths=True)
 
 
 class _MalformedError(Exception):

@@ -107,8 +107,14 @@ class JudgePool:
 
     async def __aenter__(self) -> JudgePool:
         """Start every worker and wait until it is ready."""
+        # The first alone: it compiles what the others then find on disk.
+        for count in (1, self.num_workers - 1):
+            await self._start_some(count)
+        return self
+
+    async def _start_some(self, count: int) -> None:
         # Each to its own end: a process that is being created could not be ended from here.
-        starts = (self._start() for _ in range(self.num_workers))
+        starts = (self._start() for _ in range(count))
         failures = [f for f in await asyncio.gather(*starts, return_exceptions=True) if f]
         for failure in failures:
             await self._end()
@@ -119,7 +125,6 @@ class JudgePool:
                 got=repr(failure),
                 hint="its own message is above",
             ) from failure
-        return self
 
     async def __aexit__(
         self,

@@ -13,7 +13,7 @@ import os
 import sys
 from typing import BinaryIO
 
-from rlgrok.serving.answers import answer
+from rlgrok.serving.answers import answer, warm_up
 from rlgrok.serving.frames import READY, REQUEST, pack_answer
 from rlgrok.serving.limits import Limits
 
@@ -31,6 +31,7 @@ def main(argument: str) -> None:
         os.fdopen(os.dup(1), "wb", buffering=0) as answers,
     ):
         os.dup2(2, 1)  # whatever else is printed is for people
+        warm_up()
         _write(answers, READY)
         while head := requests.read(REQUEST.size):
             body = requests.read(REQUEST.unpack(head)[0])

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlgrok.delta.manufactoria.judge import judge
+from rlgrok.delta.manufactoria.records import response
 from rlgrok.serving import answers
 from rlgrok.serving.answers import Answer, Outcome, answer
 from rlgrok.serving.limits import Limits
+from rlgrok.types import TestCase
 
 EAT_R = "START start:\n    NEXT a\nPULLER_RB a:\n    [R] a\n    [EMPTY] end\nEND end"
 RESULT_KEYS = [
@@ -199,7 +202,7 @@ def test_a_fault_of_our_own_is_answered_as_the_api_says_and_logged(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("out of cheese")
 
-    monkeypatch.setattr(answers, "judge", broken)
+    monkeypatch.setattr(answers, "complete", broken)
     found, data = ask({"dsl": EAT_R, "test_cases": [{"input": ""}]})
     assert (found.status, found.outcome) == (200, Outcome.ERROR)
     assert data["message"] == "Unexpected error: out of cheese"
@@ -245,3 +248,39 @@ def test_any_json_gets_a_status_of_the_contract(request_: Any) -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_get_a_status_of_the_contract(body: bytes) -> None:
     assert ask(body)[0].status == 422
+
+
+PROGRAMS = [
+    EAT_R,
+    EAT_R.replace("a", "é1"),
+    EAT_R.replace("[EMPTY] end", "[EMPTY] END"),
+    EAT_R.replace("[R] a", "[R] p") + "\nPAINTER_YELLOW p:\n    NEXT a",
+    "START start:\n    NEXT start\nEND end",
+    "START start:\n  NEXT end\nEND end",
+]
+CASES = [
+    {"input": "R" * 40},
+    {"input": "RB", "check_output": False},
+    {"input": "xé", "expected_output": "xé", "description": "foreign"},
+    {"input": "RR", "expected_output": "(R|B|Y)*"},
+    {"input": "R", "expected_output": "Y", "expected_accepted": False},
+]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_compiled_code_gives_the_plain_answer_to_the_byte(program: str, *, strict: bool) -> None:
+    found, _ = ask({"dsl": program, "test_cases": CASES}, strict=strict)
+    tests = [TestCase(**case) for case in CASES]
+    data = response(judge(program, tests, strict=strict, keep_paths=True))
+    plain = {name: data[name] for name in answers.FIELDS if name in data}
+    assert found.body == json.dumps(plain, separators=(",", ":")).encode()
+
+
+def test_an_answer_that_compiled_code_refuses_is_refused_by_its_size() -> None:
+    name = "p" * 70_000
+    loop = f"START start:\n    NEXT {name}\nPULLER_RB {name}:\n    [EMPTY] start\nEND end"
+    limits = Limits(max_program_chars=1_000_000)
+    found, data = ask({"dsl": loop, "test_cases": [{"input": ""}] * 2}, limits)
+    assert (found.status, found.outcome) == (413, Outcome.TOO_LARGE)
+    assert "the paths and tapes of the answer are too long: got 350" in data["detail"][0]["msg"]
