@@ -174,6 +174,30 @@ def draw_eta(
     return signal + omega @ found.noise_vectors.T
 
 
+def prior_quadratic(
+    eta: Array, kappa: Array, omega_variance: Array, factor: Array, problem: Problem, layout: Layout
+) -> tuple[Array, Array]:
+    """Quadratic forms of eta under its prior precisions, and how many rows have one.
+
+    Returns:
+        (S,) when components are independent a priori, else (S, S), whose entry (a, b) is the sum over rows of
+        eta_a eta_b times entry (a, b) of the row's precision; and the number of rows that eta reaches, zero rows that
+        were left out included. Their quadratic form is the caller's to add.
+    """
+    rho = kappa * problem.energy
+    if not layout.free_signal:
+        variance = rho + omega_variance
+        reached = variance > 0
+        weight = jnp.where(reached, 1.0 / jnp.where(reached, variance, 1.0), 0.0)
+        count = problem.total_rows if layout.latent_noise else jnp.sum(reached.astype(eta.dtype))
+        return weight @ (eta * eta), count
+    values, basis = jnp.linalg.eigh(factor @ factor.T)
+    weight = 1.0 / (omega_variance + rho[:, None] * values[None, :])
+    pairs = (eta[:, :, None] * eta[:, None, :]).reshape(eta.shape[0], -1)
+    outer = (basis[:, None, :] * basis[None, :, :]).reshape(-1, layout.rank)
+    return jnp.sum((pairs.T @ weight) * outer, axis=1).reshape(factor.shape), problem.total_rows
+
+
 def draw_noise_factors(normals: Array, residual: Array, loadings: Array, variance: Array) -> Array:
     """H given everything else: eq. 14.
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import random
 
+from bayesreg.gibbs import rescale
 from bayesreg.gibbs.gammas import standard_gamma
 from bayesreg.gibbs.shrinkage import PROPOSAL_DOF
 from bayesreg.gibbs.signal import FACTOR_STEPS, SNR_STEPS
@@ -49,6 +50,7 @@ def _normal_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
         "noise_factors": (n, r),
         "loadings": (s + r + layout.num_confounders, layout.num_targets),
         "shrinkage": (s,),
+        "scale": (s + r,),
     }
     if layout.has_remainder:
         shapes["remainder"] = (s + r, s + r)
@@ -64,7 +66,10 @@ def _normal_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
 
 
 def _uniform_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {"shrinkage": (layout.rank,)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "shrinkage": (layout.rank,),
+        "scale": (layout.rank + layout.noise_rank,),
+    }
     if layout.sample_snr:
         shapes["snr"] = (len(SNR_STEPS),)
     if layout.free_signal:
@@ -88,6 +93,7 @@ def _gamma_shapes(problem: Problem, parameters: Parameters, layout: Layout) -> d
         ),
         "noise": jnp.broadcast_to(hyper.noise_precision_shape + 0.5 * problem.total_rows, (k,)),
         "student": jnp.full((s,), 0.5 * PROPOSAL_DOF),
+        "scale_student": jnp.full((s + r,), 0.5 * rescale.PROPOSAL_DOF),
     }
     if layout.has_remainder:
         shapes["remainder"] = 0.5 * (problem.remainder_dof - jnp.arange(s + r))

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax, random
 
-from bayesreg.gibbs import latents, loadings, sampler, signal
+from bayesreg.gibbs import latents, loadings, rescale, sampler, signal
 from bayesreg.gibbs.randomness import Randomness, draw_randomness
 from bayesreg.gibbs.start import initial_state
 from bayesreg.gibbs.state import (
@@ -189,6 +189,38 @@ def draw_loadings(state: RowState, context: Context) -> RowState:
     )
 
 
+def draw_scales(state: RowState, context: Context) -> RowState:
+    """The scales of Psi and Omega, and of H, against those of their loadings: eq. 32."""
+    problem, layout, drawn, _ = context
+    p, s, k = state.parameters, layout.rank, layout.num_targets
+    kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
+    rows, covariates = problem.x.shape
+    squares = jnp.sum(state.factors * state.factors, axis=0)
+    count = jnp.asarray(float(covariates + rows if layout.latent_noise else covariates))
+    omega = squares[:s] / omega_variance if layout.latent_noise else jnp.zeros(s)
+    if layout.free_signal:
+        precision = jax.scipy.linalg.cho_solve((p.signal_factor, True), jnp.eye(s)) / kappa
+        quadratic = state.psi.T @ state.psi * precision + jnp.diag(omega)
+    else:
+        quadratic = jnp.sum(state.psi * state.psi, axis=0) / kappa + omega
+    prior = sampler.prior_precision(p, shared_problem(problem, problem.y), layout)
+    both = jnp.concatenate([p.loadings, p.noise_loadings])
+    inverse = jnp.sum(prior[: both.shape[0]] * both * both, axis=1)
+    first, second = sampler.split_standard(drawn, layout)
+    scales = rescale.draw_scales(first, count - k, quadratic, inverse[:s])
+    noise_scales = rescale.draw_scales(
+        second, jnp.asarray(float(rows - k)), squares[s:], inverse[s:]
+    )
+    return state._replace(
+        parameters=p._replace(
+            loadings=p.loadings / scales[:, None],
+            noise_loadings=p.noise_loadings / noise_scales[:, None],
+        ),
+        psi=state.psi * scales[None, :],
+        factors=state.factors * jnp.concatenate([scales, noise_scales])[None, :],
+    )
+
+
 def draw_shrinkage(state: RowState, context: Context) -> RowState:
     """delta, phi and their shapes: eq. 20 to 23."""
     shared = shared_problem(context.problem, context.problem.y)
@@ -223,13 +255,14 @@ STEPS = {
     "regression": draw_regression,
     "factors": draw_factors,
     "loadings": draw_loadings,
+    "scales": draw_scales,
     "shrinkage": draw_shrinkage,
     "missing": impute,
 }
 """In the valid order: the factors directly after Psi, which was drawn with them integrated out."""
 
 ORDER = tuple(STEPS)
-WRONG_ORDER = ("regression", "loadings", "shrinkage", "factors", "missing")
+WRONG_ORDER = ("regression", "loadings", "scales", "shrinkage", "factors", "missing")
 """Psi with the factors integrated out, then loadings given the old factors: not a Gibbs sweep. A negative control."""
 
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax, random
 
-from bayesreg.gibbs import latents, loadings, shrinkage, signal
+from bayesreg.gibbs import latents, loadings, rescale, shrinkage, signal
 from bayesreg.gibbs.randomness import Randomness, draw_randomness
 from bayesreg.gibbs.state import (
     Array,
@@ -48,7 +48,7 @@ def sweep(state: State, problem: Problem, layout: Layout) -> tuple[State, Latent
     p = state.parameters
     drawn = draw_randomness(own, problem, p, layout)
     p, eta = _draw_signal(p, drawn, problem, layout)
-    p = _draw_loadings(p, eta, drawn, problem, layout)
+    p, eta = _draw_loadings(p, eta, drawn, problem, layout)
     p = update_shrinkage(p, drawn, problem, layout)
     return State(key, p), Latents(eta, kept_key)
 
@@ -80,8 +80,8 @@ def _draw_signal(
 
 def _draw_loadings(
     p: Parameters, eta: Array, drawn: Randomness, problem: Problem, layout: Layout
-) -> Parameters:
-    """H given eta, then [Gamma; Lambda; A] and the noise variances given both."""
+) -> tuple[Parameters, Array]:
+    """H given eta, then [Gamma; Lambda; A], the scales of both, and the noise variances."""
     s, r = layout.rank, layout.noise_rank
     parts = [eta]
     if r:
@@ -106,22 +106,62 @@ def _draw_loadings(
             prior,
         )
     gram, linear = loadings.cross_products(design, problem.y, remainder)
-    coef = loadings.draw_loadings(
-        drawn.normals["loadings"],
-        gram,
-        linear,
-        prior_precision(p, problem, layout),
-        p.noise_variance,
-    )
+    prior = prior_precision(p, problem, layout)
+    coef = loadings.draw_loadings(drawn.normals["loadings"], gram, linear, prior, p.noise_variance)
     rate = loadings.noise_rate(
         problem.y, design, coef, remainder, problem.hyper.noise_precision_rate
     )
-    return p._replace(
-        loadings=coef[:s],
-        noise_loadings=coef[s : s + r],
+    scales, noise_scales = _draw_scales(
+        p, parts[0], parts[1] if r else None, remainder, coef, prior, drawn, problem, layout
+    )
+    p = p._replace(
+        loadings=coef[:s] / scales[:, None],
+        noise_loadings=coef[s : s + r] / noise_scales[:, None],
         confounder_coef=coef[s + r :],
         noise_variance=rate / drawn.gammas["noise"],
     )
+    return p, eta * scales[None, :]
+
+
+def _draw_scales(
+    p: Parameters,
+    eta: Array,
+    noise_factors: Array | None,
+    remainder: Array | None,
+    coef: Array,
+    prior: Array,
+    drawn: Randomness,
+    problem: Problem,
+    layout: Layout,
+) -> tuple[Array, Array]:
+    """By what eta and H are multiplied and their loadings divided, (S,) and (R,)."""
+    s, r = layout.rank, layout.noise_rank
+    kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
+    quadratic, count = latents.prior_quadratic(
+        eta, kappa, omega_variance, p.signal_factor, problem, layout
+    )
+    if remainder is not None and layout.latent_noise:
+        left_out = jnp.diag(remainder)[:s] / omega_variance
+        quadratic = quadratic + (jnp.diag(left_out) if quadratic.ndim == 2 else left_out)
+    inverse = jnp.sum(prior * coef * coef, axis=1)
+    first, second = split_standard(drawn, layout)
+    scales = rescale.draw_scales(first, count - layout.num_targets, quadratic, inverse[:s])
+    if noise_factors is None:
+        return scales, jnp.ones(0)
+    quadratic = jnp.sum(noise_factors * noise_factors, axis=0)
+    if remainder is not None:
+        quadratic = quadratic + jnp.diag(remainder)[s:]
+    power = problem.total_rows - layout.num_targets
+    return scales, rescale.draw_scales(second, power, quadratic, inverse[s : s + r])
+
+
+def split_standard(drawn: Randomness, layout: Layout) -> tuple[rescale.Standard, rescale.Standard]:
+    """Standard draws of the scale moves, of components and of noise factors."""
+    both = rescale.Standard(
+        drawn.normals["scale"], 2.0 * drawn.gammas["scale_student"], drawn.uniforms["scale"]
+    )
+    s = layout.rank
+    return jax.tree.map(lambda leaf: leaf[:s], both), jax.tree.map(lambda leaf: leaf[s:], both)
 
 
 def prior_precision(p: Parameters, problem: Problem, layout: Layout) -> Array:
