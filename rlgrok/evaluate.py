@@ -17,6 +17,7 @@ from rlgrok.config import EvalConfig, EvaluationConfig
 from rlgrok.evaluation.counts import accuracy, as_record, pass_at_k_table
 from rlgrok.evaluation.gzip_lines import encode_lines
 from rlgrok.evaluation.measure import DrawSettings, Measured, measure
+from rlgrok.evaluation.solver import ORACLE, SolverPolicy, solver_policy
 from rlgrok.evaluation.sources import DRAWS_FOLDER, resolve, runs_root, trained_on
 from rlgrok.policy import Policy, load_policy, quiet_libraries, require_prompts
 from rlgrok.problems import build_problems, require_oracle, without_oracle
@@ -73,7 +74,9 @@ def evaluate(
         "num_trained_on": num_trained_on,
         "seed": config.seed,
         **evaluate_policies(
-            _policies(config, claim.device, view),
+            {"policy": solver_policy(problems, scope)}
+            if config.policy.source == ORACLE
+            else _policies(config, claim.device, view),
             problems,
             run=run,
             scope=scope,
@@ -101,7 +104,7 @@ def evaluate(
 
 
 def evaluate_policies(
-    policies: Mapping[str, Policy],
+    policies: Mapping[str, Policy] | Mapping[str, SolverPolicy],
     problems: Sequence[Problem],
     *,
     run: Run,
@@ -163,7 +166,8 @@ def evaluate_policies(
     measured: dict[str, Measured] = {}
     for policy in policies.values():
         prompts = [scope.render_prompt(problem, policy.prompt_style) for problem in problems]
-        require_prompts(policy, prompts, max_new_tokens)
+        if not isinstance(policy, SolverPolicy):
+            require_prompts(policy, prompts, max_new_tokens)
     for label, policy in policies.items():
         measured[label] = measure(
             policy,

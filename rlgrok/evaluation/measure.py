@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rlgrok.evaluation.counts import Evaluation, Judged, count_problem
 from rlgrok.evaluation.draws import Draw, DrawIdentity, DrawStore, data_identity
+from rlgrok.evaluation.solver import SolverPolicy
 from rlgrok.policy import Policy
 from rlgrok.rewards import is_success, require_verdict
 from rlgrok.sampling import complete
@@ -50,7 +51,7 @@ class Measured:
 
 
 def measure(
-    policy: Policy,
+    policy: Policy | SolverPolicy,
     problems: Sequence[Problem],
     *,
     scope: Scope,
@@ -64,7 +65,7 @@ def measure(
     """Draw, judge and count.
 
     Args:
-        policy: in evaluation mode.
+        policy: in evaluation mode; or the oracle.
         problems: at least one; ids must differ.
         scope: of all the problems.
         label: what reports call the policy.
@@ -112,7 +113,7 @@ def _decode_greedily(
 
 
 def _drawn(
-    policy: Policy,
+    policy: Policy | SolverPolicy,
     policy_identity: str,
     prompts: dict[str, str],
     settings: DrawSettings,
@@ -185,7 +186,7 @@ def portions(kept: dict[str, int], num_draws: int, batch_size: int) -> list[Port
 
 
 def _draw(
-    policy: Policy,
+    policy: Policy | SolverPolicy,
     prompts: dict[str, str],
     part: Portion,
     settings: DrawSettings,
@@ -202,7 +203,7 @@ def _draw(
 
 
 def _sample(
-    policy: Policy,
+    policy: Policy | SolverPolicy,
     prompts: Sequence[str],
     num_per_prompt: int,
     settings: DrawSettings,
@@ -212,6 +213,10 @@ def _sample(
     on_batch: Callable[[int], None],
 ) -> list[tuple[str, int, bool]]:
     """Text, number of tokens and whether it was cut off, for each completion in order."""
+    if isinstance(policy, SolverPolicy):
+        answers = [policy.answers[prompt] for prompt in prompts for _ in range(num_per_prompt)]
+        on_batch(len(answers))
+        return [(answer, 0, False) for answer in answers]
     completions = complete(
         policy,
         prompts,
