@@ -66,21 +66,30 @@ class Prediction:
 
 def coef_mean(draws: Draws) -> np.ndarray:
     """Rao-Blackwellised posterior mean of B, (P, K): the average of E[Psi | ..] Gamma over draws."""
-    psi, loadings = _pooled(draws.psi_mean), _pooled(draws.loadings)
+    psi, loadings = pooled(draws.psi_mean), pooled(draws.loadings)
     return np.einsum("dps,dsk->pk", psi, loadings, optimize=True) / psi.shape[0]
 
 
-def coef_slices(draws: Draws) -> Iterator[tuple[slice, np.ndarray]]:
-    """Draws of B in slices of covariates: the slice and (draws, p, K), chains pooled."""
-    psi, loadings = _pooled(draws.psi), _pooled(draws.loadings)
+def coef_slices(draws: Draws, max_draws: int | None = None) -> Iterator[tuple[slice, np.ndarray]]:
+    """Draws of B in slices of covariates: the slice and (draws, p, K), chains pooled, evenly thinned."""
+    psi, loadings = pooled(draws.psi), pooled(draws.loadings)
+    thin = 1 if max_draws is None else -(-psi.shape[0] // max_draws)
+    psi, loadings = psi[::thin], loadings[::thin]
     step = max(1, _SLICE_CELLS // (loadings.shape[0] * loadings.shape[2]))
     for start in range(0, psi.shape[1], step):
         rows = slice(start, start + step)
         yield rows, psi[:, rows] @ loadings
 
 
-def summarise_coef(draws: Draws, *, level: float = 0.9) -> CoefficientSummary:
+def summarise_coef(
+    draws: Draws, *, level: float = 0.9, max_draws: int | None = None
+) -> CoefficientSummary:
     """Mean, standard deviation, equal-tailed interval and sign probability of every coefficient.
+
+    Args:
+        draws: of a fit.
+        level: of the interval.
+        max_draws: at most this many evenly spaced draws enter all but the mean; None: all do.
 
     Raises:
         ValueError: the level is not inside (0, 1).
@@ -90,7 +99,7 @@ def summarise_coef(draws: Draws, *, level: float = 0.9) -> CoefficientSummary:
     mean = coef_mean(draws)
     sd, low, high, positive = (np.empty_like(mean) for _ in range(4))
     tail = (1.0 - level) / 2.0
-    for rows, coef in coef_slices(draws):
+    for rows, coef in coef_slices(draws, max_draws):
         sd[rows] = coef.std(axis=0, ddof=1)
         low[rows], high[rows] = np.quantile(coef, [tail, 1.0 - tail], axis=0)
         positive[rows] = (coef > 0).mean(axis=0)
@@ -105,11 +114,16 @@ def noise_variance(draws: Draws) -> np.ndarray:
 
 def noise_covariance(draws: Draws) -> np.ndarray:
     """Posterior mean of s^2 Gamma'Gamma + Lambda'Lambda + diag(sigma^2), (K, K)."""
-    scaled = _pooled(draws.loadings * np.sqrt(draws.latent_variance)[..., None, None])
-    other, count = _pooled(draws.noise_loadings), scaled.shape[0]
-    found = np.einsum("dsk,dsl->kl", scaled, scaled, optimize=True)
-    found += np.einsum("drk,drl->kl", other, other, optimize=True)
-    return found / count + np.diag(np.mean(_pooled(draws.noise_scale) ** 2, axis=0))
+    return structured_covariance(draws) + np.diag(np.mean(pooled(draws.noise_scale) ** 2, axis=0))
+
+
+def structured_covariance(draws: Draws) -> np.ndarray:
+    """Posterior mean of the noise that targets share, s^2 Gamma'Gamma + Lambda'Lambda, (K, K)."""
+    scaled = pooled(draws.loadings * np.sqrt(draws.latent_variance)[..., None, None])
+    other, count = pooled(draws.noise_loadings), scaled.shape[0]
+    # one product of (K, draws x components) with its transpose
+    rows = np.concatenate([part.reshape(-1, part.shape[-1]) for part in (scaled, other)])
+    return rows.T @ rows / count
 
 
 def ptve(draws: Draws, rotation: np.ndarray, covariate_gram: np.ndarray) -> Ptve:
@@ -120,9 +134,7 @@ def ptve(draws: Draws, rotation: np.ndarray, covariate_gram: np.ndarray) -> Ptve
         rotation: (P, r), `Prepared.rotation`.
         covariate_gram: (r,), `Prepared.covariate_gram`: with `rotation` the covariance of X.
     """
-    root = np.sqrt(covariate_gram)[:, None] * np.asarray(rotation).T
-    fitted = root @ draws.psi  # (chain, draw, r, S): root of the signal's covariance, times Gamma
-    gram = np.swapaxes(fitted, -1, -2) @ fitted
+    gram = signal_gram(draws, rotation, covariate_gram)
     signal = np.sum(draws.loadings * (gram @ draws.loadings), axis=-2)
     variance = signal + noise_variance(draws)
     total = variance.sum(axis=-1)
@@ -139,6 +151,19 @@ def ptve(draws: Draws, rotation: np.ndarray, covariate_gram: np.ndarray) -> Ptve
         per_component=energies / total[..., None],
         effective_rank=np.exp(entropy),
     )
+
+
+def signal_gram(draws: Draws, rotation: np.ndarray, covariate_gram: np.ndarray) -> np.ndarray:
+    """Psi' Cov(X) Psi of every draw, (chain, draw, S, S); in slices of draws, for thousands of covariates."""
+    root = np.sqrt(covariate_gram)[:, None] * np.asarray(rotation).T
+    psi = pooled(draws.psi)
+    count, _, s = psi.shape
+    gram = np.empty((count, s, s))
+    step = max(1, _SLICE_CELLS // (root.shape[0] * s))
+    for start in range(0, count, step):
+        fitted = root @ psi[start : start + step]
+        gram[start : start + step] = np.swapaxes(fitted, -1, -2) @ fitted
+    return gram.reshape((*draws.psi.shape[:2], s, s))
 
 
 def predict(
@@ -169,7 +194,7 @@ def predict(
         docs/methods/bayes.md, section 10.
     """
     means = predictive_means(draws, x, z)
-    variance = _pooled(noise_variance(draws))
+    variance = pooled(noise_variance(draws))
     step = -(-means.shape[0] // max_quantile_draws)
     spread = np.sqrt(variance[::step])[:, None, :]
     found = {
@@ -177,7 +202,7 @@ def predict(
     }
     centre = x @ coef_mean(draws)
     if z is not None:
-        centre = centre + z @ _pooled(draws.confounder_coef).mean(axis=0)
+        centre = centre + z @ pooled(draws.confounder_coef).mean(axis=0)
     return Prediction(
         mean=centre * scale + mean,
         signal_sd=means.std(axis=0, ddof=1) * scale,
@@ -193,14 +218,14 @@ def predictive_means(draws: Draws, x: np.ndarray, z: np.ndarray | None = None) -
         ValueError: other numbers of covariates or confounders than at the fit.
     """
     psi, loadings, coef = (
-        _pooled(draws.psi), _pooled(draws.loadings), _pooled(draws.confounder_coef)
+        pooled(draws.psi), pooled(draws.loadings), pooled(draws.confounder_coef)
     )  # fmt: skip
     if x.shape[1] != psi.shape[1]:
         raise ValueError(f"X has {x.shape[1]} covariates, the fit has {psi.shape[1]}")
     num_confounders = 0 if z is None else z.shape[1]
     if num_confounders != coef.shape[1]:
         raise ValueError(f"Z has {num_confounders} confounders, the fit has {coef.shape[1]}")
-    means = (x @ psi) @ loadings + _pooled(draws.intercept)[:, None, :]
+    means = (x @ psi) @ loadings + pooled(draws.intercept)[:, None, :]
     return means if z is None else means + z @ coef
 
 
@@ -211,10 +236,10 @@ def predictive_draws(
     means = predictive_means(draws, x, z)
     count, m, _ = means.shape
     latent = np.sqrt(draws.latent_variance).ravel()[:, None, None]
-    loadings, other = _pooled(draws.loadings), _pooled(draws.noise_loadings)
+    loadings, other = pooled(draws.loadings), pooled(draws.noise_loadings)
     noise = latent * rng.normal(size=(count, m, loadings.shape[1])) @ loadings
     noise += rng.normal(size=(count, m, other.shape[1])) @ other
-    return means + noise + rng.normal(size=means.shape) * _pooled(draws.noise_scale)[:, None, :]
+    return means + noise + rng.normal(size=means.shape) * pooled(draws.noise_scale)[:, None, :]
 
 
 def mixture_quantile(means: np.ndarray, scales: np.ndarray, level: float) -> np.ndarray:
@@ -253,9 +278,9 @@ def log_predictive_density(
     means = predictive_means(draws, x, z)
     latent = np.sqrt(draws.latent_variance).ravel()[:, None, None]
     factors = np.concatenate(
-        [latent * _pooled(draws.loadings), _pooled(draws.noise_loadings)], axis=1
+        [latent * pooled(draws.loadings), pooled(draws.noise_loadings)], axis=1
     )
-    scale = _pooled(draws.noise_scale)
+    scale = pooled(draws.noise_scale)
     count, k = scale.shape
     logs = np.empty((count, y.shape[0]))
     for index in range(count):
@@ -269,7 +294,7 @@ def log_predictive_density(
     return np.logaddexp.reduce(logs, axis=0) - np.log(count)
 
 
-def _pooled(values: np.ndarray) -> np.ndarray:
+def pooled(values: np.ndarray) -> np.ndarray:
     """Chains joined: (chain, draw, ..) to (chain * draw, ..)."""
     count = (
         values.shape[0] * values.shape[1]
