@@ -186,31 +186,36 @@ def read_programs(path: Path, problems: Sequence[Problem]) -> Iterator[tuple[Pro
 
 
 def _show_trivial(tests: Sequence[FamilyTests], earned: Sequence[TrivialEarnings]) -> None:
-    """A row a family: plain and balanced earnings of the programs that matter most."""
+    """Two tables of a row a family, so that each fits eighty columns: the constant programs, and the best of all."""
     from cli import output
 
     table = {(row.family, row.program): row for row in earned}
-    rows = []
+    constant, best_of = [], []
     for family in tests:
         own = [row for row in earned if row.family == family.family]
         best = max(own, key=lambda row: row.balanced)
         passed = max(own, key=lambda row: row.full_pass)
-        rows.append(
+        constant.append(
             (
                 family.family,
-                str(family.num_problems),
                 f"{family.num_tests:.1f}",
                 f"{family.accepting_share:.2f}",
                 *(_two(table[(family.family, name)]) for name in SHOWN),
+            )
+        )
+        best_of.append(
+            (
+                family.family,
+                str(family.num_problems),
                 f"{_two(best)} {best.program}",
                 f"{passed.full_pass:.3f} {passed.program}" if passed.full_pass else "0",
             )
         )
-    header = ("family", "problems", "tests", "accepting", *SHOWN, "best balanced", "most solved")
-    output.table("what trivial programs earn: pass_rate / balanced, in dense mode", header, rows)
-    output.say(
-        "In binary mode a trivial program earns the share of problems it solves: the last column."
-    )
+    header = ("family", "tests", "accepting", *SHOWN)
+    output.table("what programs that know nothing earn: pass rate / balanced", header, constant)
+    header = ("family", "problems", "best balanced", "most solved")
+    output.table("the best of all trivial programs", header, best_of)
+    output.say("In binary mode a trivial program earns the share that it solves: the last column.")
 
 
 def _two(row: TrivialEarnings) -> str:
@@ -229,9 +234,9 @@ def _show_false(fooled: Sequence[FalsePassCount], tried: str) -> None:
             str(row.num_full_pass),
             str(row.num_false),
             "-" if row.false_share is None else f"{row.false_share:.0%}",
-            row.first_problem or "-",
+            (row.first_problem or "-").removeprefix(f"{row.family}:"),
         )
         for row in fooled
     ]
-    header = ("family", "programs", "full passes", "false", "share", "such as a program for")
+    header = ("family", "programs", "passes", "false", "share", "for example")
     output.table(f"false passes among {tried}", header, rows)

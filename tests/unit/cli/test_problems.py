@@ -141,8 +141,10 @@ def test_an_audit_has_both_tables_and_every_number(toolkit: Callable, tmp_path: 
     drain = [row for row in result.json["trivial"] if row["program"] == "drain"]
     assert drain[0]["pass_rate"] == pytest.approx(0.42, abs=0.05)  # the specification's table
     assert all(row["num_false"] <= row["num_full_pass"] for row in result.json["false_passes"])
-    assert "what trivial programs earn" in result.err
+    assert "what programs that know nothing earn" in result.err
+    assert "the best of all trivial programs" in result.err
     assert "false passes among near misses" in result.err
+    assert max(map(len, result.err.splitlines())) <= 80, "it is read in terminals of that width"
 
 
 def test_an_audit_of_given_programs(toolkit: Callable, tmp_path: Path) -> None:
