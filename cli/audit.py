@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.completion import complete_audit
+from cli.completion import complete_audit, complete_scope
+from cli.problems import BOUNCINGSIM, MANUFACTORIA, find_scope
 from runtime.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from rlgrok.delta.manufactoria.audit import FalsePassCount, FamilyTests, TrivialEarnings
-    from rlgrok.types import Problem
+    from rlgrok.types import Problem, Scope
 
 COMMAND = "rl audit"
 EPILOG = (
@@ -21,7 +22,8 @@ EPILOG = (
     "- `toolkit rl audit` looks at every named data set\n"
     "- `toolkit rl audit has regex`, or any data config: `toolkit rl audit data=contains_ordered`\n"
     '- `toolkit rl audit has --programs drawn.jsonl` judges your programs, one `{"id": ..., "dsl": ...}` a line\n'
-    "- `toolkit rl audit mutate --out audit.json` keeps every number\n\n"
+    "- `toolkit rl audit mutate --out audit.json` keeps every number\n"
+    "- `toolkit rl audit --scope bouncingsim singles`: what static, free-flying and disc-shaped guesses earn\n\n"
     "A false pass is a program that passes every test of a problem and is wrong on another short tape. Without "
     "`--programs` they are looked for among near misses: solutions with one or two wrong edges."
 )
@@ -38,11 +40,16 @@ def audit(
             autocompletion=complete_audit,
         ),
     ] = None,
+    scope: Annotated[
+        str,
+        typer.Option(help="Which part of the benchmark.", autocompletion=complete_scope),
+    ] = MANUFACTORIA,
     programs: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Programs to look for false passes among, one JSON object a line: `id` of the problem, `dsl`.",
+            help="Programs to look for false passes among, one JSON object a line: `id` of the problem, `dsl` (of "
+            "BouncingSim: `program`).",
         ),
     ] = None,
     num_problems: Annotated[
@@ -67,7 +74,18 @@ def audit(
     from rlgrok.delta.manufactoria import audit as judged
     from runtime.storage import atomic_write_json
 
-    chosen = chosen_problems(words or [])
+    chosen = chosen_problems(words or [], find_scope(scope))
+    if scope == BOUNCINGSIM:
+        from cli.scenes import audit_scenes
+
+        pairs = None if programs is None else read_programs(programs, chosen, "program")
+        found = audit_scenes(chosen, pairs, quiet=quiet)
+        found = {"command": COMMAND, "status": "done", "run": None, **found}
+        if out is not None:
+            atomic_write_json(out, found)
+        if as_json:
+            output.emit(found)
+        return
     tests = judged.family_tests(chosen)
     earned = judged.trivial_earnings(chosen)
     if programs is not None:
@@ -106,17 +124,15 @@ def audit(
         output.emit(result)
 
 
-def chosen_problems(words: Sequence[str]) -> list[Problem]:
-    """The problems that the words name, each once: both parts of data sets, and those of a data config.
+def chosen_problems(words: Sequence[str], scope: Scope) -> list[Problem]:
+    """The problems of a scope that the words name, each once: both parts of data sets, and those of a data config.
 
     Raises:
         ConfigError: an unknown name or override.
         InputError: records that cannot be used.
     """
-    from rlgrok.delta import SCOPES
     from rlgrok.problems import find_problems
 
-    scope = SCOPES["manufactoria"]
     overrides = [word for word in words if "=" in word]
     names = [word for word in words if "=" not in word]
     if not words:
@@ -163,13 +179,15 @@ def _data_keys() -> set[str]:
     return {"data", "seed", *(key for key in EVALUATE.keys() if key.startswith("data."))}
 
 
-def read_programs(path: Path, problems: Sequence[Problem]) -> Iterator[tuple[Problem, str]]:
-    """Programs with the problems they are for.
+def read_programs(
+    path: Path, problems: Sequence[Problem], field: str = "dsl"
+) -> Iterator[tuple[Problem, str]]:
+    """Programs with the problems they are for; `field` is the one with the program's text.
 
     Raises:
         InputError: a line that is no program of one of the problems; the message has the line and the field.
     """
-    from rlgrok.delta.manufactoria.records import RecordError, required, typed
+    from rlgrok.delta.fields import RecordError, required, typed
     from rlgrok.recordfiles import read_records
 
     by_id = {problem.id: problem for problem in problems if problem.has_oracle}
@@ -177,7 +195,7 @@ def read_programs(path: Path, problems: Sequence[Problem]) -> Iterator[tuple[Pro
         try:
             fields = typed(record, dict, "")
             name = required(fields, "id", str, "id")
-            text = required(fields, "dsl", str, "dsl")
+            text = required(fields, field, str, field)
             if name not in by_id:
                 raise RecordError("id", f"none of the problems with parameters: {name}")
         except RecordError as error:
@@ -215,7 +233,7 @@ def _show_trivial(tests: Sequence[FamilyTests], earned: Sequence[TrivialEarnings
     output.table("what programs that know nothing earn: pass rate / balanced", header, constant)
     header = ("family", "problems", "best balanced", "most solved")
     output.table("the best of all trivial programs", header, best_of)
-    output.say("In binary mode a trivial program earns the share that it solves: the last column.")
+    output.say("In binary mode a trivial program earns what it solves: the last column.")
 
 
 def _two(row: TrivialEarnings) -> str:
