@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -74,6 +75,59 @@ def show_scene(problem: Problem, *, quiet: bool) -> dict[str, Any]:
         output.say(f"solution\n\n{_indented(solution or 'none: the record names no scene')}")
     tests = [test.description for test in problem.tests]
     return {"problem": {**facts, "prompt": prompt, "tests": tests, "solution": solution}}
+
+
+def audit_scenes(
+    problems: Sequence[Problem], programs: Iterable[tuple[Problem, str]] | None, *, quiet: bool
+) -> dict[str, Any]:
+    """What the baselines and the oracle earn, by type and level; and false passes among programs, if there are any."""
+    from dataclasses import asdict
+
+    from cli import output
+    from rlgrok.delta.bouncingsim.audit import earnings, false_passes
+    from rlgrok.delta.bouncingsim.judging import extract_program
+
+    earned = earnings(problems)
+    fooled = []
+    if programs is not None:
+        fooled = false_passes((problem, extract_program(text)) for problem, text in programs)
+    if not quiet:
+        kinds = list(dict.fromkeys(row.program for row in earned))
+        by_cell = {(row.family, row.difficulty, row.program): row for row in earned}
+        rows = []
+        for family, level in dict.fromkeys((row.family, row.difficulty) for row in earned):
+            cells = [by_cell[(family, level, kind)] for kind in kinds]
+            rows.append(
+                (
+                    family,
+                    level,
+                    str(cells[0].num_problems),
+                    *(f"{cell.pass_rate:.2f} / {cell.full_pass:.2f}" for cell in cells),
+                )
+            )
+        header = ("type", "level", "scenes", *kinds)
+        output.table("what programs earn: share of tests / of scenes passed", header, rows)
+        if programs is not None:
+            judged = [
+                (
+                    row.family,
+                    str(row.num_programs),
+                    str(row.num_full_pass),
+                    str(row.num_false),
+                    row.first_problem or "-",
+                )
+                for row in fooled
+            ]
+            names = ("type", "programs", "full passes", "false", "such as a program for")
+            output.table(
+                "false passes: wrong half-way between the tests, or of one ball", names, judged
+            )
+    return {
+        "num_problems": len(problems),
+        "num_without_parameters": sum(not problem.has_oracle for problem in problems),
+        "earnings": [asdict(row) for row in earned],
+        "false_passes": [{**asdict(row), "false_share": row.false_share} for row in fooled],
+    }
 
 
 def check_scenes(names: list[str], *, compat: bool, quiet: bool) -> list[dict[str, Any]]:
