@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from cli import bayes_fit
+from cli.options import PASS_THROUGH
+
 app = typer.Typer(
     name="bayes",
     no_args_is_help=True,
@@ -15,3 +18,6 @@ app = typer.Typer(
 @app.callback()
 def bayes() -> None:
     """Bayesian reduced-rank regression with latent noise: many targets, weak covariates, structured noise."""
+
+
+app.command(context_settings=PASS_THROUGH, epilog=bayes_fit.EPILOG)(bayes_fit.fit)

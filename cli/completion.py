@@ -35,6 +35,13 @@ def complete_evaluation(ctx: typer.Context, incomplete: str) -> list[str]:
     )
 
 
+def complete_fit(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Overrides of `toolkit bayes fit`."""
+    from cli.hydra_app import FIT
+
+    return complete_overrides(FIT, ctx.params.get("overrides") or [], incomplete)
+
+
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     """Runs below `--root`, newest first."""
     from runtime.run import list_runs

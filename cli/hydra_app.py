@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from bayesreg.config import FitConfig
 from cli import errors, job, output
 from cli.invocation import DEFAULT_ROOT, Invocation, temporary_outbox
 from cli.resume import as_override
@@ -61,6 +62,11 @@ TRAIN = Application("rl_train", TrainConfig, "train", presets=("experiment", "de
 EVALUATE = Application("rl_eval", EvalConfig, "evaluate")
 LEARNABILITY = replace(EVALUATE, task="learnability", command="rl-learnability")
 REFERENCE = replace(TRAIN, task="reference", command="rl-reference")
+FIT = Application("bayes_fit", FitConfig, "bayes_fit")
+
+
+RESUMABLE = ("rl train", "bayes fit")
+"""Commands that can continue a run with --resume."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +218,7 @@ def _report(outcomes: Sequence[job.Outcome], invocation: Invocation) -> int:
             if page.is_file():
                 output.say(f"to look at: {page}")
         if outcome.error:
-            command = invocation.command if invocation.command == "rl train" else None
+            command = invocation.command if invocation.command in RESUMABLE else None
             failure = errors.Failure(**outcome.error)
             if invocation.is_sweep:
                 job_name = outcome.run or " ".join(outcome.overrides)

@@ -71,7 +71,12 @@ class Job:
 
         path = Path(self.invocation.resume)
         saved = Run.open(path).config
-        refuse_changes(self.kind, path, saved, self.invocation.overrides)
+        changed = refuse_changes(
+            self.kind, path, saved, self.invocation.overrides, self._extendable()
+        )
+        for key, value in changed.items():
+            group, _, name = key.rpartition(".")
+            (saved[group] if group else saved)[name] = value
         return from_saved(self.kind, saved, f"{path}/config.yaml")
 
     @contextmanager
@@ -86,7 +91,9 @@ class Job:
 
         plain = as_plain(config)
         if self.invocation.resume is not None:
-            run = Run.resume(Path(self.invocation.resume), config=plain)
+            run = Run.resume(
+                Path(self.invocation.resume), config=plain, extendable=self._extendable()
+            )
         else:
             run = Run.create(
                 self.folder,
@@ -106,6 +113,10 @@ class Job:
             except UntrustworthyError as error:
                 run.finish("done", untrustworthy=error.one_line())
                 raise
+
+    def _extendable(self) -> tuple[str, ...]:
+        """Keys of the config that say only how long the work goes on."""
+        return getattr(self.kind, "EXTENDABLE", ())
 
     def live(self) -> bool | None:
         """Whether a live view may be drawn: None lets the terminal decide, False forbids it."""

@@ -23,7 +23,10 @@ PLAIN_WIDTH = 200
 HEADLINES = (
     "outcome", "transition_reason", "transition_step", "transition_interval_95", "plateau_steps",
     "phase_change_step", "steps", "stopped", "heldout_full_pass", "heldout_exhaustive",
-    "heldout_exhaustive_interval_95", "base_heldout_exhaustive", "base_pass_at_k", "folder", "wall_s",
+    "heldout_exhaustive_interval_95", "base_heldout_exhaustive", "base_pass_at_k", "folder",
+    "num_rows", "num_covariates", "num_targets", "num_confounders", "num_missing_cells", "inference", "num_draws",
+    "max_rhat", "min_ess_bulk", "min_ess_tail", "diagnostics_passed", "ptve", "ptve_q05", "ptve_q95", "effective_rank",
+    "latent_snr", "num_certain_signs", "compile_s", "sampling_s", "wall_s",
 )  # fmt: skip
 """Values of a summary worth showing at the end of a run, in this order; `pass_at_<k>` follows."""
 

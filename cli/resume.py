@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,27 @@ from runtime.run.folder import config_differences
 from runtime.settings import as_plain
 
 
-def refuse_changes(kind: type, run: Path, saved: Mapping[str, Any], given: Sequence[str]) -> None:
+def refuse_changes(
+    kind: type,
+    run: Path,
+    saved: Mapping[str, Any],
+    given: Sequence[str],
+    extendable: Collection[str] = (),
+) -> dict[str, Any]:
     """Compare what the given overrides ask for with what the run was started with.
 
     Repeating the overrides of the original line is fine. A key counts as asked for when it is named, or when it
     differs between composing with and without the given overrides; so a change of `conf/` since then is no change.
 
+    Returns:
+        The keys among `extendable` that were asked to change, with their new values.
+
     Raises:
         ConfigError: the first key that would change; names it, the run's value and the new one.
     """
+    changed: dict[str, Any] = {}
     if not given:
-        return
+        return changed
     recorded = _recorded_overrides(run)
     with_given = _composed(kind, [*recorded, *given])
     before = flatten(_composed(kind, recorded))
@@ -33,7 +43,9 @@ def refuse_changes(kind: type, run: Path, saved: Mapping[str, Any], given: Seque
         asked = after.get(key) != before.get(key) or any(
             f"{key}.".startswith(f"{name}.") for name in named
         )
-        if asked:
+        if asked and key in extendable:
+            changed[key] = new
+        elif asked:
             raise ConfigError(
                 "--resume refuses a changed config",
                 got=f"{key}={_text(new)}",
@@ -41,6 +53,7 @@ def refuse_changes(kind: type, run: Path, saved: Mapping[str, Any], given: Seque
                 where=run,
                 hint="leave the override out, or start a new run without --resume",
             )
+    return changed
 
 
 def flatten(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

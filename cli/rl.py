@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli import audit, problems, serve, simulate, study, trace
 from cli.completion import (
-    complete_device,
     complete_evaluation,
     complete_run,
     complete_scope,
     complete_training,
 )
-
-if TYPE_CHECKING:
-    from cli.invocation import Invocation
+from cli.options import PASS_THROUGH, AsJson, Device, Out, Quiet, Runs, flags_of, invocation_of
 
 app = typer.Typer(
     name="rl",
@@ -26,27 +23,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Reinforcement learning with verifiable rewards on the DELTA program-synthesis families.",
 )
-
-PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""Whatever Typer does not know is Hydra's."""
-
-Device = Annotated[
-    str,
-    typer.Option(
-        help="`auto` (a free GPU, the CPU without any), `cpu` or `cuda:N`.",
-        autocompletion=complete_device,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no tables, only errors.")]
-Runs = Annotated[
-    Path,
-    typer.Option("--root", help="The folder of the runs: a new one goes there, by date and name."),
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(help="Make the run folder exactly here instead."),
-]
 
 Overrides = Annotated[
     list[str] | None,
@@ -98,9 +74,9 @@ def train(
     from cli.hydra_app import TRAIN, execute, read_line
     from cli.targets import find_training
 
-    line = read_line(overrides or [], _flags(ctx))
+    line = read_line(overrides or [], flags_of(ctx))
     found = str(find_training(root, resume)) if resume is not None else None
-    invocation = _invocation(
+    invocation = invocation_of(
         "rl train",
         line.overrides,
         device=device,
@@ -143,10 +119,10 @@ def evaluate(
     from cli.hydra_app import EVALUATE, execute, read_line
     from cli.targets import preset_for, split_target
 
-    line = read_line(arguments or [], _flags(ctx))
+    line = read_line(arguments or [], flags_of(ctx))
     name, line = split_target(line)
     preset = preset_for(name, line, root) if line.runs else []
-    invocation = _invocation(
+    invocation = invocation_of(
         "rl eval",
         line.overrides,
         device=device,
@@ -197,10 +173,10 @@ def learnability(
     from cli.hydra_app import LEARNABILITY, execute, read_line
     from cli.targets import preset_for, split_target
 
-    line = read_line(arguments or [], _flags(ctx))
+    line = read_line(arguments or [], flags_of(ctx))
     name, line = split_target(line)
     preset = [*(preset_for(name, line, root) if line.runs else []), *LEARNABILITY_PRESET]
-    invocation = _invocation(
+    invocation = invocation_of(
         "rl learnability",
         line.overrides,
         device=device,
@@ -263,8 +239,8 @@ def reference(
     """Make the tiny reference policy that training starts from, and prove that it fails on the target."""
     from cli.hydra_app import REFERENCE, execute, read_line
 
-    line = read_line(overrides or [], _flags(ctx))
-    invocation = _invocation(
+    line = read_line(overrides or [], flags_of(ctx))
+    invocation = invocation_of(
         "rl reference",
         line.overrides,
         device=device,
@@ -302,18 +278,3 @@ app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=simulate.EPILOG)(simulate.simulate)
 app.command(epilog=study.EPILOG)(study.study)
 app.command(epilog=trace.EPILOG)(trace.trace)
-
-
-def _flags(ctx: typer.Context) -> list[str]:
-    return [
-        option
-        for parameter in ctx.command.params
-        for option in parameter.opts
-        if option.startswith("-")
-    ]
-
-
-def _invocation(command: str, overrides: list[str], **flags: object) -> Invocation:
-    from cli.invocation import Invocation
-
-    return Invocation(command, ["toolkit", *sys.argv[1:]], overrides, **flags)  # type: ignore[arg-type]

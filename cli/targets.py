@@ -54,27 +54,33 @@ def preset_for(target: str | None, line: Line, root: Path) -> list[str]:
 
 
 def find_training(root: Path, text: str) -> Path:
-    """The training run that is meant; `latest` passes over evaluations and everything else.
+    """The training run that is meant; see `find_resumable`."""
+    return find_resumable(root, text, TRAIN)
+
+
+def find_resumable(root: Path, text: str, command: str) -> Path:
+    """The run of a command that is meant; `latest` passes over those of other commands.
 
     Raises:
         InputError: there is none, or several.
         CheckpointError: it is a run of another command, or unreadable.
     """
+    what = {TRAIN: "training run"}.get(command, f"run of `toolkit {command}`")
     if text != LATEST:
         path = find_run(root, text)
-        command = Run.open(path).manifest["command"]
-        if command != TRAIN:
+        found = Run.open(path).manifest["command"]
+        if found != command:
             raise CheckpointError(
-                "not a training run",
-                got=f"a run of `toolkit {command}`",
-                expected=f"a run of `toolkit {TRAIN}`",
+                f"not a {what}",
+                got=f"a run of `toolkit {found}`",
+                expected=f"a run of `toolkit {command}`",
                 where=path,
             )
         return path
-    trained = [info.path for info in list_runs(root) if info.command == TRAIN]
-    if not trained:
-        raise InputError("there are no training runs", got=text, where=root)
-    return trained[-1]
+    matching = [info.path for info in list_runs(root) if info.command == command]
+    if not matching:
+        raise InputError(f"there are no {what}s", got=text, where=root)
+    return matching[-1]
 
 
 def _as_run(target: str, root: Path) -> Run | None:

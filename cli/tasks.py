@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bayesreg.config import FitConfig
 from cli.job import Job, task
 from cli.paths import cache_folder
 from rlgrok.config import EvalConfig, TrainConfig
@@ -67,18 +68,30 @@ def reference(job: Job) -> dict[str, Any]:
         return work(config, **given, cache=cache_folder(), rebuild=job.invocation.rebuild)
 
 
+@task(FitConfig)
+def bayes_fit(job: Job) -> dict[str, Any]:
+    """`toolkit bayes fit`."""
+    config = job.config()
+    with _opened(job, config, framework="jax") as given:
+        with _loading(**given):
+            from bayesreg.fit import fit as work
+
+        return work(config, **given, cache=cache_folder(), resume=job.invocation.resume is not None)
+
+
 @contextmanager
 def _opened(
     job: Job,
     config: Any,  # noqa: ANN401 - an instance of the job's kind
     *,
+    framework: devices.Framework = "torch",
     threads: int | None = None,
     **manifest: Any,  # noqa: ANN401 - JSON-able facts
 ) -> Iterator[dict[str, Any]]:
     """`claim`, `run` and `view`, opened in this order: when no device is free, no run folder is left behind."""
     with (
         devices.claim(
-            job.invocation.device, owner=str(job.folder), framework="torch", threads=threads
+            job.invocation.device, owner=str(job.folder), framework=framework, threads=threads
         ) as claim,
         job.open_run(config, **manifest) as run,
         make_training_view(quiet=job.invocation.quiet, live=job.live()) as view,
@@ -90,6 +103,7 @@ def _opened(
 def _loading(view: TrainingView, claim: devices.DeviceClaim, **_: object) -> Iterator[None]:
     """Around the import of a framework, which takes seconds: it sees the claimed device, or the run is refused."""
     claim.apply()
-    with view.task("loading torch and its libraries", 1):
+    with view.task(f"loading {claim.framework} and its libraries", 1):
         yield
-    devices.verify_torch(claim)
+    verify = {"torch": devices.verify_torch, "jax": devices.verify_jax}
+    verify[claim.framework](claim)

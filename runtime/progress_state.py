@@ -26,11 +26,16 @@ LABELS = {
     "entropy": "entropy",
     "decisive_entropy": "entropy, decisive",
     "gate_distance": "below the gate",
+    "draws": "draws a chain",
+    "max_rhat": "largest R-hat",
+    "min_ess_bulk": "smallest ESS, bulk",
+    "min_ess_tail": "smallest ESS, tail",
 }
 """The values shown, in this order, with what they are called."""
 
 _PERCENT = ("zero_variance_share",)
 _NATS = ("entropy", "decisive_entropy")
+_WHOLE = ("draws", "min_ess_bulk", "min_ess_tail")
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "_.-:=+*#"
 _NOTES_KEPT = 5
@@ -131,6 +136,8 @@ def format_value(key: str, value: float) -> str:
     """A value as a view shows it, with its unit."""
     if key in _PERCENT:
         return f"{100 * value:.0f} %"
+    if key in _WHOLE:
+        return f"{value:.0f}"
     return f"{value:.3f} nats" if key in _NATS else f"{value:.3f}"
 
 

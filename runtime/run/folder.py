@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -154,8 +154,16 @@ class Run:
         return cls(path, manifest, lock=None)
 
     @classmethod
-    def resume(cls, path: Path | str, *, config: Mapping[str, Any]) -> Run:
+    def resume(
+        cls, path: Path | str, *, config: Mapping[str, Any], extendable: Collection[str] = ()
+    ) -> Run:
         """Take an unfinished run over, with the very config it was started with.
+
+        Args:
+            path: its folder.
+            config: the resolved config.
+            extendable: dotted keys that say only how long the run goes on: they may differ, also from those of a
+                finished run, and the new values are written to `config.yaml`.
 
         Raises:
             CheckpointError: no run folder, already finished, or held by a live process.
@@ -174,11 +182,18 @@ class Run:
             )
         try:
             run = cls.open(path)  # as it is now that nobody else can write
-            run._check_resumable(config)
+            extended = run._check_resumable(config, extendable)
             run._lock = lock
             run.manifest["resumed_at"].append(provenance.now())
-            run.manifest.pop("error", None)  # how an earlier part ended; it stays in the events
+            for key in (
+                "error",
+                "untrustworthy",
+            ):  # how an earlier part ended; it stays in the events
+                run.manifest.pop(key, None)
             run.update_manifest(status="running", ended_at=None)
+            if extended:
+                _write_config(run.path, json.loads(to_json(dict(config))))
+                run.event("extended", **extended)
         except BaseException:
             lock.release()
             raise
@@ -364,14 +379,26 @@ class Run:
 
     # --- private ------------------------------------------------------------------------------------------------
 
-    def _check_resumable(self, config: Mapping[str, Any]) -> None:
-        if self.manifest["status"] == "done":
+    def _check_resumable(
+        self, config: Mapping[str, Any], extendable: Collection[str]
+    ) -> dict[str, Any]:
+        """Raises unless the run may go on; returns the extendable keys that differ, with their new values."""
+        extended: dict[str, Any] = {}
+        difference = None
+        for key, old, new in config_differences(self.config, json.loads(to_json(dict(config)))):
+            if key in extendable:
+                extended[key] = new
+            else:
+                difference = difference or (key, old, new)
+        if self.manifest["status"] == "done" and not extended:
+            more = " or ".join(f"{key}=..." for key in extendable)
             raise CheckpointError(
                 "the run is already finished",
                 where=self.path,
-                hint="start a new run, or evaluate this one",
+                hint=f"ask for more of it: {more}"
+                if more
+                else "start a new run, or evaluate this one",
             )
-        difference = next(config_differences(self.config, json.loads(to_json(dict(config)))), None)
         if difference is not None:
             key, old, new = difference
             raise ConfigError(
@@ -380,6 +407,7 @@ class Run:
                 expected=repr(old),
                 where=key,
             )
+        return extended
 
     def _warn(self, message: str, **fields: Any) -> None:  # noqa: ANN401
         self.event("warning", message=message, **fields)

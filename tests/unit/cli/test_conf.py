@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 import conf
-from cli.hydra_app import EVALUATE, TRAIN, Application
+from bayesreg import config as bayes_config
+from cli.hydra_app import EVALUATE, FIT, TRAIN, Application
 from cli.schema import checked
 from rlgrok import config, ingredients
 from rlgrok.config import Colors, ScheduleKind
@@ -21,11 +22,19 @@ from rlgrok.types import PromptStyle, TestSource
 from runtime.settings import as_plain, from_plain
 
 FOLDER = Path(conf.__file__).parent
-ROOTS = {"rl_train": TRAIN, "rl_eval": EVALUATE}
+ROOTS = {"rl_train": TRAIN, "rl_eval": EVALUATE, "bayes_fit": FIT}
 _TWO_ATTEMPTS = ["reference=tiny_feedback", "policy=tiny_feedback"]
 NEEDS = {
     "training/cluster": ["replay=none"],
     "data/records": ["data.sets=[problems.jsonl]"],
+    **dict.fromkeys(
+        [
+            f"model/{name}"
+            for name in ("latent_noise", "information_sharing", "independent_noise", "brrr")
+        ]
+        + [f"inference/{name}" for name in ("gibbs", "nuts", "svi")],
+        ["tables.x=[x.csv]", "tables.y=[y.csv]"],
+    ),
     "curriculum/sets": ["data=stepwise_1_regex", "policy=qwen3_4b"],
     **dict.fromkeys(("feedback/cases", "feedback/counts", "feedback/leaking"), _TWO_ATTEMPTS),
 }
@@ -66,7 +75,8 @@ def cases() -> Iterator[tuple[str, str]]:
 def test_every_file_is_a_root_or_an_option_of_a_group() -> None:
     roots = {path.stem for path in FOLDER.glob("*.yaml")}
     assert roots == set(ROOTS)
-    assert {option.partition("/")[0] for option in OPTIONS} == groups_of(TRAIN)
+    groups = set().union(*(groups_of(application) for application in ROOTS.values()))
+    assert {option.partition("/")[0] for option in OPTIONS} == groups
     assert all(len(path.relative_to(FOLDER).parts) <= 2 for path in FOLDER.rglob("*.yaml"))
 
 
@@ -86,7 +96,8 @@ def test_every_option_composes_and_survives_a_round_trip(root: str, option: str)
 def test_an_option_sets_every_field_of_its_group(option: str) -> None:
     group = option.partition("/")[0]
     given = yaml.safe_load((FOLDER / f"{option}.yaml").read_text())
-    fields = [key.removeprefix(f"{group}.") for key in TRAIN.keys() if key.startswith(f"{group}.")]
+    owner = next(root for root in ROOTS.values() if group in groups_of(root))
+    fields = [key.removeprefix(f"{group}.") for key in owner.keys() if key.startswith(f"{group}.")]
     assert list(given) == fields
 
 
@@ -100,7 +111,8 @@ def test_every_option_says_what_it_is_for(option: str) -> None:
 def test_every_field_says_what_it_is() -> None:
     """A docstring under each; a group as a whole is described by its own class."""
     silent = []
-    for kind in (*ast.parse(inspect.getsource(config)).body, *ast.parse(inspect.getsource(ingredients)).body):
+    modules = (config, ingredients, bayes_config)
+    for kind in [kind for module in modules for kind in ast.parse(inspect.getsource(module)).body]:
         body = kind.body if isinstance(kind, ast.ClassDef) else []
         for field, after in zip(body, [*body[1:], None], strict=False):
             if isinstance(field, ast.AnnAssign) and not ast.unparse(field.annotation).endswith(
