@@ -266,8 +266,17 @@ def to_numbers(
         valid = pc.is_valid(values)
         if not pc.any(valid).as_py():
             return np.full(len(values), np.nan)
-        row = pc.index(valid, True).as_py()
-        raise text_in_numbers(name, str(values[row].as_py()), where, row + first_row)
+        cells = [None if cell is None else str(cell) for cell in values.to_pylist()]
+        odd = [row for row, cell in enumerate(cells) if cell is not None and not parses(cell)]
+        if odd:
+            raise text_in_numbers(name, cells[odd[0]], where, odd[0] + first_row)
+        raise InputError(
+            f"the column {name!r} holds numbers stored as text",
+            got=_few([cell for cell in cells if cell is not None]),
+            expected="numbers stored as numbers",
+            where=where,
+            hint="convert the column",
+        )
     raise InputError(
         f"the column {name!r} is no column of numbers",
         got=str(kind),

@@ -133,9 +133,10 @@ class Plan:
     def wanted(self, index: int) -> list[str]:
         """All columns to read from a table, the ids first."""
         named = [] if self.id_column is None else [self.id_column]
-        return named + [
-            name for role in ROLES for name in self.columns[role] if self.places[role] == index
+        meant = [
+            name for role in ROLES if self.places[role] == index for name in self.columns[role]
         ]
+        return list(dict.fromkeys([*named, *meant]))
 
     def is_categorical(self, role: str, name: str) -> bool:
         """Whether a raw column of X or Z is coded by levels."""
@@ -217,8 +218,8 @@ def read_regression(source: TableSource) -> RegressionData:
 
 def read_plan(plan: Plan) -> RegressionData:
     """`read_regression` of an opened source."""
-    frames = [_frame(plan, index) for index in range(len(plan.tables))]
-    rows, ids, notes = _joined(plan, frames)
+    frames = [read_frame(plan, index) for index in range(len(plan.tables))]
+    rows, ids, notes = match_rows(plan, frames)
     # coded before rows are left out and put in order, so that a message has the row of the file
     x_columns, x = _design(plan, "x", frames)
     z_columns, z = _design(plan, "z", frames)
@@ -348,8 +349,12 @@ def _id_column(named: str | None, tables: Sequence[Table]) -> str | None:
     return None
 
 
-def _frame(plan: Plan, index: int) -> pa.Table:
-    """One table in memory, its ids as text."""
+def read_frame(plan: Plan, index: int) -> pa.Table:
+    """One table in memory, its ids as text.
+
+    Raises:
+        InputError: no rows, or ids that are missing or occur twice.
+    """
     table = plan.tables[index]
     wanted = plan.wanted(index)
     batches = [piece.batch for piece in table.pieces(wanted, as_text=plan.as_text(index))]
@@ -397,10 +402,14 @@ def ids_as_text(values: pa.ChunkedArray, name: str, *, where: str) -> pa.Chunked
     return values.cast(pa.string())
 
 
-def _joined(
+def match_rows(
     plan: Plan, frames: Sequence[pa.Table]
 ) -> tuple[list[np.ndarray] | None, np.ndarray | None, tuple[str, ...]]:
-    """Rows of each frame that match, in the order of the covariates' table; the ids; notes on what did not match."""
+    """Rows of each frame that match, in the order of the covariates' table; the ids; notes on what did not match.
+
+    Raises:
+        InputError: no id is in every table, or, without ids, the numbers of rows differ.
+    """
     if plan.id_column is None:
         refuse_lengths(plan, [frame.num_rows for frame in frames])
         return None, None, ()

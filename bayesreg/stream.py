@@ -109,14 +109,18 @@ def compress_plan(plan: Plan, progress: Progress | None = None) -> StreamedData:
     return StreamedData(compressed, meta, (*x_notes, *z_notes), sha256_of(plan.tables))
 
 
-def aligned_rows(plan: Plan) -> Iterator[dict[str, Piece]]:
+def aligned_rows(plan: Plan, *, with_ids: bool = False) -> Iterator[dict[str, Piece]]:
     """The same rows of every table, chunk by chunk, by role.
+
+    Args:
+        plan: what to read.
+        with_ids: read the ids of a single table too, where nothing has to be compared.
 
     Raises:
         InputError: tables paired by position have different numbers of rows.
         NotStreamableError: tables with ids have them in different orders.
     """
-    streams = [_Rows(plan, index) for index in range(len(plan.tables))]
+    streams = [_Rows(plan, index, with_ids) for index in range(len(plan.tables))]
     while True:
         lengths = [stream.available() for stream in streams]
         if not any(lengths):
@@ -136,9 +140,9 @@ def aligned_rows(plan: Plan) -> Iterator[dict[str, Piece]]:
 class _Rows:
     """A table's pieces, cut to the sizes that are asked for."""
 
-    def __init__(self, plan: Plan, index: int) -> None:
+    def __init__(self, plan: Plan, index: int, with_ids: bool) -> None:
         wanted = plan.wanted(index)
-        if len(plan.tables) == 1 and plan.id_column is not None:
+        if len(plan.tables) == 1 and not with_ids:
             wanted = [name for name in wanted if name != plan.id_column]
         self._pieces = plan.tables[index].pieces(wanted, as_text=plan.as_text(index))
         self._held: Piece | None = None
