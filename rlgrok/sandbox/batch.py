@@ -98,8 +98,10 @@ class Batch:
             self._running[worker] = (place, latest_s)
             try:
                 worker.send(self._requests[place])
-            except GoneError as error:
-                self._lose(worker, selector, str(error))
+            except GoneError:  # it died idle: the job has not been near it
+                del self._running[worker]
+                self._waiting.appendleft(place)
+                self._lose(worker, selector, "it ended")
             return
 
     def _collect(self, worker: Worker, selector: selectors.BaseSelector) -> None:

@@ -20,12 +20,12 @@ EPERM, EACCES, ENOTTY, ENOSYS = 1, 13, 25, 38
 SET_MODE_FILTER = 1
 
 NEEDED = (
-    "read write close fstat newfstatat lseek munmap brk mremap madvise rt_sigaction rt_sigprocmask rt_sigreturn "
-    "sigaltstack getdents64 readlink readlinkat access faccessat faccessat2 stat lstat statx getcwd dup dup2 dup3 "
-    "futex nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times getrusage getrandom getpid "
-    "gettid getppid getuid geteuid getgid getegid getgroups getpgrp getpgid getsid uname sysinfo sched_yield "
-    "sched_getaffinity select pselect6 poll ppoll exit exit_group restart_syscall set_robust_list rseq pread64 readv "
-    "writev getrlimit"
+    "read write close close_range fstat newfstatat lseek munmap brk mremap madvise rt_sigaction rt_sigprocmask "
+    "rt_sigreturn sigaltstack getdents64 readlink readlinkat access faccessat faccessat2 stat lstat statx getcwd "
+    "dup dup2 dup3 futex nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times getrusage "
+    "getrandom getpid gettid getppid getuid geteuid getgid getegid getgroups getpgrp getpgid getsid uname sysinfo "
+    "sched_yield sched_getaffinity select pselect6 poll ppoll exit exit_group restart_syscall set_robust_list rseq "
+    "pread64 readv writev getrlimit"
 ).split()
 """Memory, clocks, what is open already, looking at names, its own signals."""
 

@@ -128,7 +128,7 @@ def _try_landlock(ruleset: Ruleset) -> None:
             return _HELD
         return _LEAKED
 
-    _expect(os.WEXITSTATUS, _HELD, _forked(attempt), "a file outside could be read")
+    _expect(_HELD, _forked(attempt), "a file outside could be read")
 
 
 def _try_filter(filter_: Filter) -> None:
@@ -137,7 +137,7 @@ def _try_filter(filter_: Filter) -> None:
         socket.socket()
         return _LEAKED
 
-    _expect(os.WTERMSIG, signal.SIGSYS, _forked(attempt), "a socket could be made")
+    _expect(-signal.SIGSYS, _forked(attempt), "a socket could be made")
 
 
 def _forked(attempt: Callable[[], int]) -> int:
@@ -152,9 +152,13 @@ def _forked(attempt: Callable[[], int]) -> int:
     return os.waitpid(process, 0)[1]
 
 
-def _expect(part: Callable[[int], int], wanted: int, status: int, otherwise: str) -> None:
-    kinds = {os.WEXITSTATUS: os.WIFEXITED, os.WTERMSIG: os.WIFSIGNALED}
-    if kinds[part](status) and part(status) == wanted:
-        return
-    leaked = os.WIFEXITED(status) and os.WEXITSTATUS(status) == _LEAKED
-    raise syscalls.MissingError(otherwise if leaked else f"refused (status {status})")
+def _expect(wanted: int, process_status: int, otherwise: str) -> None:
+    """`wanted` is an exit code, or the negative of a signal, as `os.waitstatus_to_exitcode` has it.
+
+    Raises:
+        MissingError: it ended in another way.
+    """
+    code = os.waitstatus_to_exitcode(process_status)
+    if code != wanted:
+        reasons = {_LEAKED: otherwise, _IN_THE_WAY: "the kernel refuses it, or it is in the way"}
+        raise syscalls.MissingError(reasons.get(code, f"trying it ended with code {code}"))
