@@ -1,4 +1,4 @@
-"""`toolkit doctor`: versions, devices, threads, memory, disk, kernel features. Facts only, nothing is changed."""
+"""`toolkit doctor`: versions, devices, threads, memory, disk, kernel features, sandbox. Changes nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def doctor(
         bool, typer.Option("--json", help="Print one JSON object on standard output.")
     ] = False,
 ) -> None:
-    """Say what this machine offers: versions, devices, threads, memory, disk, kernel features."""
+    """Say what this machine offers: versions, devices, threads, memory, disk, kernel features, sandbox."""
     from cli import output
 
     found = examine(root)
@@ -56,6 +56,7 @@ def examine(root: Path) -> dict[str, Any]:
         "machine": machine,
         "disk": {"runs": _disk(root), "cache": _disk(paths.cache_folder())},
         "kernel": kernel.features(),
+        "sandbox": _sandbox(),
     }
 
 
@@ -87,6 +88,7 @@ def readable(found: Mapping[str, Any]) -> dict[str, dict[str, str]]:
             "seccomp filters": " ".join(kernel["seccomp_actions"] or ["no"]),
             "user namespaces": shown(kernel["user_namespaces"]),
         },
+        "sandbox": _sandbox_lines(found["sandbox"]),
     }
 
 
@@ -101,6 +103,27 @@ def _gpu_lines(gpus: Mapping[str, Any]) -> dict[str, str]:
         use = f"used by process {users}" if users else "no process on it"
         lines[f"GPU {gpu['index']}"] = f"{gpu['name']}, {memory}, {use}"
     return lines or {"GPUs": "none"}
+
+
+def _sandbox() -> dict[str, Any]:
+    """What programs that nobody trusts can be locked in with; tried out, not looked up."""
+    from rlgrok.sandbox.pool import capabilities
+    from runtime.errors import InfrastructureError
+
+    try:
+        return {**capabilities(), "problem": ""}
+    except InfrastructureError as error:
+        return {"layers": {}, "levels": [], "problem": error.one_line()}
+
+
+def _sandbox_lines(sandbox: Mapping[str, Any]) -> dict[str, str]:
+    """A line a layer, and the levels that can be had."""
+    if sandbox["problem"]:
+        return {"layers": f"cannot be tried: {sandbox['problem']}"}
+    layers = {
+        name: "holds" if why is None else f"no: {why}" for name, why in sandbox["layers"].items()
+    }
+    return {**layers, "levels": ", ".join(sandbox["levels"]) or "none: programs are not run here"}
 
 
 def _framework_line(framework: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -42,7 +43,7 @@ class Sandbox:
         layers: exactly these of `probe.LAYERS` instead, without the promise of a level: for tests of a layer.
 
     Raises:
-        ConfigError: on entry, where this machine does not keep the promise of the level.
+        ConfigError: not Linux; on entry, where this machine does not keep the promise of the level.
         InfrastructureError: on entry, when a zygote does not start.
     """
 
@@ -53,6 +54,8 @@ class Sandbox:
         level: Level | str = Level.FULL,
         layers: Collection[str] | None = None,
     ) -> None:
+        if sys.platform != "linux":
+            raise ConfigError("programs are run on Linux alone", got=sys.platform)
         self.num_workers = workers or len(os.sched_getaffinity(0))
         self.level = Level(level)
         self.counts = Counts()
@@ -60,18 +63,13 @@ class Sandbox:
         self._asked = self._required | _WELCOME if layers is None else self._required
         self._missing: dict[str, str] = {}
         self._owner = os.getpid()
+        self._is_open = False
         self._workers: list[Worker] = []
 
     def __enter__(self) -> Sandbox:
         """Start the zygotes; each proves its walls before any program runs."""
-        try:
-            for _ in range(self.num_workers):
-                self._workers.append(Worker(self._asked))
-            for worker in self._workers:
-                self._greet(worker)
-        except BaseException:
-            self.close()
-            raise
+        self._start()
+        self._is_open = True
         return self
 
     def __exit__(
@@ -89,7 +87,7 @@ class Sandbox:
         return tuple(worker.process.pid for worker in self._workers)
 
     def run(self, jobs: Sequence[Job]) -> list[Execution]:
-        """Run programs, several at a time.
+        """Run programs, several at a time. After an error the next batch starts on new zygotes.
 
         Args:
             jobs: any number, independent of each other.
@@ -102,13 +100,15 @@ class Sandbox:
             ValueError: an argument of a call is not JSON. Nothing has run then.
             TypeError: the same.
         """
-        if os.getpid() != self._owner or not self._workers:
+        if os.getpid() != self._owner or not self._is_open:
             raise RuntimeError("a sandbox runs in the process that opened it, while it is open")
+        if not self._workers:
+            self._start()
         batch = Batch(jobs, self._workers, self._replace, self.counts)
         try:
             found = batch.run()
         except BaseException:  # a zygote may be busy still: its answer would be taken for another's
-            self.close()
+            self._stop()
             raise
         counts = self.counts
         if counts.lost > MAX_LOST_SHARE * counts.programs:
@@ -133,6 +133,20 @@ class Sandbox:
 
     def close(self) -> None:
         """End every process; what still runs is ended with them."""
+        self._is_open = False
+        self._stop()
+
+    def _start(self) -> None:
+        try:
+            for _ in range(self.num_workers):
+                self._workers.append(Worker(self._asked))
+            for worker in self._workers:
+                self._greet(worker)
+        except BaseException:
+            self._stop()
+            raise
+
+    def _stop(self) -> None:
         workers, self._workers = self._workers, []
         for worker in workers:
             worker.kill()
@@ -175,6 +189,15 @@ def capabilities() -> dict[str, Any]:
     Raises:
         InfrastructureError: the trial itself did not run.
     """
+    if sys.platform != "linux":
+        lacking = dict.fromkeys(probe.LAYERS, "only on Linux")
+        return {
+            "layers": lacking,
+            "landlock_abi": None,
+            "machine": os.uname().machine,
+            "waiting_is_counted": False,
+            "levels": [],
+        }
     with start("probe.print_facts()", (), stdout=subprocess.PIPE) as process:
         try:
             text, _ = process.communicate(timeout=_PROBE_S)

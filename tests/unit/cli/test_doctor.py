@@ -28,6 +28,8 @@ def test_everything_is_one_object(toolkit: Callable, tmp_path: Path) -> None:
     assert found["disk"]["runs"]["total_gib"] == round(shutil.disk_usage(tmp_path).total / 2**30, 1)
     assert found["disk"]["runs"]["writable"] is True
     assert found["kernel"]["kernel"] == platform.release()
+    assert {"full", "filter", "limits"} >= set(found["sandbox"]["levels"])
+    assert set(found["sandbox"]["layers"]) == {"landlock", "filter", "capabilities", "namespaces"}
 
 
 GPU = {
@@ -58,6 +60,11 @@ def found(**machine: object) -> dict[str, Any]:
             "seccomp_actions": ["errno", "allow"],
             "user_namespaces": True,
         },
+        "sandbox": {
+            "layers": {"landlock": "not there", "filter": None},
+            "levels": ["filter", "limits"],
+            "problem": "",
+        },
     }
 
 
@@ -74,6 +81,19 @@ def test_people_read_sentences(toolkit: Callable, monkeypatch: pytest.MonkeyPatc
     assert ("runs", "1.5 of 2 GiB free, writable: runs") in lines
     assert ("cache", "0 of 2 GiB free, NOT WRITABLE: /c") in lines
     assert ("Landlock", "no") in lines
+    assert ("landlock", "no: not there") in lines
+    assert ("filter", "holds") in lines
+    assert ("levels", "filter, limits") in lines
+
+
+def test_a_sandbox_that_cannot_be_tried_is_said() -> None:
+    broken = {**found(), "sandbox": {"layers": {}, "levels": [], "problem": "exit code 1"}}
+    assert doctor.readable(broken)["sandbox"] == {"layers": "cannot be tried: exit code 1"}
+    nothing = {"layers": {"filter": "only on Linux"}, "levels": [], "problem": ""}
+    assert doctor.readable({**found(), "sandbox": nothing})["sandbox"] == {
+        "filter": "no: only on Linux",
+        "levels": "none: programs are not run here",
+    }
 
 
 @pytest.mark.parametrize(
