@@ -118,7 +118,7 @@ def main() -> None:
     lines = [
         json.dumps({"id": str(kind), "scene": scene, "timestamps": DEFAULT_TIMES})
         for kind, scene in raw.items()
-    ] * 4
+    ] * 20
     workers = len(os.sched_getaffinity(0))
     alone, together = (_all_processes(lines, count) for count in (1, workers))
     result = {

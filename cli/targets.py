@@ -12,6 +12,8 @@ from runtime.run import Run, find_run, list_runs
 from runtime.run.catalog import LATEST
 
 TRAIN = "rl train"
+ORACLE = "oracle"
+"""In the place of a policy: the problems' own solutions."""
 
 
 def split_target(line: Line) -> tuple[str | None, Line]:
@@ -37,7 +39,7 @@ def preset_for(target: str | None, line: Line, root: Path) -> list[str]:
         raise InputError(
             "nothing to evaluate", expected="a run, a model folder or a hub id, then overrides"
         )
-    run = _as_run(target, root)
+    run = None if target == ORACLE else _as_run(target, root)
     if run is None:
         return [as_override("policy.source", target)]
     config = run.config

@@ -27,6 +27,8 @@ I_SPEED = (20.0, 30.0, 40.0, 50.0, 60.0)
 I_PERIOD_S = (9.6, 6.4, 3.2, 2.4, 1.6)
 """What the container's size aims at; whole metres change it a little."""
 H_LEVELS_COMPAT = 3
+ASIDE = 0.8
+"""Share of what a ball may begin beside the middle of its way and still meet walls with a whole side."""
 
 
 def true_period(diameter: float, radius: float, sides: int, speed: float) -> float:
@@ -67,7 +69,7 @@ def draw_periodic(
     else:
         about = drawing.meta("H", level)
         box = drawing.box((CENTER, CENTER), BASE_DIAMETER * scale, sides)
-        ball = _ball(stream, moving, sides, "H", compat=compat)
+        ball = _ball(stream, moving, sides, "H", box["diameter"], compat=compat)
     radius = RADIUS if compat else ball["radius"]
     period = true_period(round(box["diameter"]), radius, sides, speed) / (2 if compat else 1)
     omega = 2 * math.pi / period if others else 0.0
@@ -91,20 +93,31 @@ def _vertical(level: int, stream: Stream, *, scale: float, compat: bool) -> dict
     period = wanted if compat else true_period(diameter, RADIUS, sides, speed)
     about = drawing.meta("I", level)
     about |= _motion(period, (0.0, speed), speed, f"regular_{sides}_I_vertical_face_bounce")
-    ball = _ball(stream, (0.0, speed), sides, "I", compat=compat)
+    ball = _ball(stream, (0.0, speed), sides, "I", diameter, compat=compat)
     box = drawing.box((CENTER, CENTER), diameter, sides)
     return {"physics": drawing.no_gravity(), "boxes": [box], "balls": [ball], "meta": about}
 
 
 def _ball(
-    stream: Stream, moving: tuple[float, float], sides: int, letter: str, *, compat: bool
+    stream: Stream,
+    moving: tuple[float, float],
+    sides: int,
+    letter: str,
+    diameter: float,
+    *,
+    compat: bool,
 ) -> dict[str, Any]:
-    """Somewhere on the line through the centre that it moves on; the reference's ball is also beside it."""
+    """Where its side meets the container's whole; the reference's ball may begin too far aside for that."""
     center = (float(CENTER), float(CENTER))
     place = drawing.near(stream, center, RADIUS)
     if not compat:
-        away = 2 * RADIUS * (2 * stream.uniform() - 1) / math.hypot(*moving)
-        place = (CENTER + away * moving[0], CENTER + away * moving[1])
+        # The ball's centre moves inside a polygon like the container's, of the difference of the radii.
+        half_side = (diameter / 2 - RADIUS) * math.sin(math.pi / sides)
+        speed = math.hypot(*moving)
+        x, y = moving[0] / speed, moving[1] / speed
+        along = RADIUS * (2 * stream.uniform() - 1)
+        aside = ASIDE * half_side * (2 * stream.uniform() - 1)
+        place = (CENTER + along * x - aside * y, CENTER + along * y + aside * x)
     return drawing.ball(place, moving, RADIUS, sides, COLORS[letter])
 
 
