@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import audit, problems, serve, simulate, study, trace
+from cli import audit, problems, serve, simulate, study, trace, transfer
 from cli.completion import (
     complete_evaluation,
     complete_run,
@@ -278,3 +278,4 @@ app.command(epilog=serve.EPILOG)(serve.serve)
 app.command(epilog=simulate.EPILOG)(simulate.simulate)
 app.command(epilog=study.EPILOG)(study.study)
 app.command(epilog=trace.EPILOG)(trace.trace)
+app.command(epilog=transfer.EPILOG)(transfer.transfer)

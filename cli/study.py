@@ -165,12 +165,13 @@ def _run_all(
 ) -> None:
     """Run what is missing and resume what is broken; a failure is told at once and the rest goes on."""
     from cli import output
+    from cli.processes import note, run_commands
     from rlgrok.study import State, matrix, state_of
 
     wanted: list[tuple[JobKey, State]] = []
     for key in matrix(plan):
         state = state_of(key.folder(folder))
-        never_began = state is State.MISSING and _note(folder, key).is_file()
+        never_began = state is State.MISSING and note(folder / FAILURES, _name(key)).is_file()
         has_failed = state is State.FAILED or never_began
         if state is State.BROKEN or (state is State.MISSING and not never_began) or (has_failed and retry):
             wanted.append((key, state))
@@ -181,8 +182,16 @@ def _run_all(
         fresh = [key for key, state in wanted if state is State.MISSING]
         _launch(folder, plan, fresh, launcher=launcher, quiet=quiet)
         wanted = [(key, state) for key, state in wanted if state is not State.MISSING]
-    commands = [_command(folder, plan, key, state) for key, state in wanted]
-    _run_commands(commands, [key for key, _ in wanted], folder, jobs=jobs, quiet=quiet)
+    commands = {_name(key): _command(folder, plan, key, state) for key, state in wanted}
+    run_commands(commands, folder / FAILURES, jobs=jobs, quiet=quiet)
+
+
+FAILURES = "failures"
+"""In a study's folder: what failed jobs said."""
+
+
+def _name(key: JobKey) -> str:
+    return f"{key.arm} seed {key.seed}"
 
 
 def _command(folder: Path, plan: Plan, key: JobKey, state: object) -> list[str]:
@@ -209,64 +218,6 @@ def _command(folder: Path, plan: Plan, key: JobKey, state: object) -> list[str]:
 
 def _run_name(plan: Plan, key: JobKey) -> str:
     return f"{plan.name}-{key.arm}"
-
-
-def _run_commands(
-    commands: Sequence[list[str]], keys: Sequence[JobKey], folder: Path, *, jobs: int, quiet: bool
-) -> None:
-    """Keep `jobs` processes going; Ctrl-C reaches them too, and they save their state."""
-    import time
-
-    from cli import output
-    from runtime.progress import make_training_view
-
-    if not keys:
-        return
-    running: dict[subprocess.Popen[bytes], JobKey] = {}
-    waiting = list(zip(commands, keys, strict=True))
-    try:
-        with make_training_view(quiet=quiet, live=None) as view, view.task("runs", len(keys)) as task:
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    command, key = waiting.pop(0)
-                    running[_started(command, _note(folder, key))] = key
-                ended = [process for process in running if process.poll() is not None]
-                if not ended:
-                    time.sleep(0.2)
-                for process in ended:
-                    key = running.pop(process)
-                    if process.returncode == 130:
-                        raise KeyboardInterrupt
-                    if process.returncode in (0, 3):
-                        _note(folder, key).unlink(missing_ok=True)
-                    else:
-                        output.say(f"failed: {key.arm} seed {key.seed}: {_last_line(folder, key)}")
-                    task.advance(1)
-    except KeyboardInterrupt:
-        for process in running:
-            process.terminate()  # saves its state, as after Ctrl-C
-        for process in running:
-            process.wait()
-        raise
-
-
-def _started(command: list[str], errors: Path) -> subprocess.Popen[bytes]:
-    """A job in a process of its own; what it says goes to a file, which it cannot fill as it could a pipe."""
-    errors.parent.mkdir(exist_ok=True)
-    with errors.open("wb") as file:
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=file)
-
-
-def _note(folder: Path, key: JobKey) -> Path:
-    """What a job said on standard error; stays when it failed, also of one that never made its folder."""
-    return folder / "failures" / f"{key.arm}-seed-{key.seed}.txt"
-
-
-def _last_line(folder: Path, key: JobKey) -> str:
-    path = _note(folder, key)
-    lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
-    wrong = [line for line in lines if line.startswith("error:")]
-    return (wrong or lines or ["no message"])[-1]
 
 
 def _launch(
@@ -297,6 +248,7 @@ def _launch(
 
 def _gather(folder: Path, plan: Plan) -> dict[str, object]:
     """The report of what is there."""
+    from cli.processes import last_line, note
     from rlgrok.report.study import write_study_report
     from rlgrok.study import State, matrix, read_finished, state_of
     from runtime.errors import ConfigError
@@ -308,9 +260,9 @@ def _gather(folder: Path, plan: Plan) -> dict[str, object]:
     open_jobs = 0
     for key in matrix(plan):
         state = state_of(key.folder(folder))
-        never_began = state is State.MISSING and _note(folder, key).is_file()
+        never_began = state is State.MISSING and note(folder / FAILURES, _name(key)).is_file()
         if state is State.FAILED or never_began:
-            failed[key] = _last_line(folder, key)
+            failed[key] = last_line(folder / FAILURES, _name(key))
         elif state is not State.DONE:
             open_jobs += 1
     return write_study_report(folder, plan, finished, failed, open_jobs)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from rlgrok.transfer import Cell
+
 BLUE, ORANGE, GREEN, RED, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#9b4f96"
 PALETTE = (BLUE, ORANGE, GREEN, RED, PURPLE, "#56b4e9", "#8c6d00")
 LINES = ("-", "--", ":")
@@ -258,6 +260,47 @@ def learnability(records: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
         axes.set_ylabel("pass@k, mean over problems")
         axes.set_title(title, pad=8)
         figure.legend(loc="outside lower center", ncols=1 if len(records) < 4 else 2)
+    return output.getvalue()
+
+
+def transfer_map(
+    cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], *, title: str
+) -> bytes:
+    """Accuracy after training, row by column, with the gain over the base in words.
+
+    Args:
+        cells: of one axis.
+        rows: trained on, from top to bottom.
+        columns: tested on, from left to right.
+        title: first line of the figure.
+    """
+    known = {(cell.row, cell.column): cell for cell in cells}
+    values = np.array([[known[r, c].after if (r, c) in known else np.nan for c in columns] for r in rows])
+    with _figure(2.4 + 1.75 * len(columns), 1.5 + 0.75 * len(rows)) as (figure, output):
+        axes = figure.add_subplot()
+        axes.grid(visible=False)
+        axes.imshow(values, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
+        axes.set_xticks(range(len(columns)), columns, rotation=20 if len(columns) > 3 else 0)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.set_xlabel("tested on")
+        axes.set_ylabel("trained on")
+        axes.tick_params(length=0)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        for y, row in enumerate(rows):
+            for x, column in enumerate(columns):
+                cell = known.get((row, column))
+                if cell is None:
+                    axes.text(x, y, "not run", ha="center", va="center", color=SOFT, fontsize=9)
+                    continue
+                colour = "white" if cell.after > 0.55 else INK
+                is_sure = cell.gain_interval[0] > 0
+                axes.text(x, y - 0.14, f"{cell.after:.2f}", ha="center", va="center", color=colour,
+                          fontsize=12, fontweight="bold" if is_sure else "normal")  # fmt: skip
+                low, high = cell.gain_interval
+                axes.text(x, y + 0.2, f"{cell.gain:+.2f} [{low:+.2f}, {high:+.2f}]", ha="center",
+                          va="center", color=colour, fontsize=8)  # fmt: skip
+        axes.set_title(title, pad=8)
     return output.getvalue()
 
 

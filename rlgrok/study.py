@@ -105,7 +105,7 @@ def read_plan(text: str, *, where: str) -> Plan:
                 expected=kind.__name__,
                 where=f"{where}: {key}",
             )
-    arms = {str(name): _overrides(value, f"{where}: arms.{name}") for name, value in raw["arms"].items()}
+    arms = {str(name): read_overrides(value, f"{where}: arms.{name}") for name, value in raw["arms"].items()}
     if raw["reference"] not in arms:
         raise ConfigError(
             "the arm to compare with is none of the study's",
@@ -119,14 +119,19 @@ def read_plan(text: str, *, where: str) -> Plan:
     return Plan(
         name=raw["name"],
         about=raw["about"],
-        common=_overrides(raw["common"], f"{where}: common"),
+        common=read_overrides(raw["common"], f"{where}: common"),
         arms=arms,
         reference=raw["reference"],
         seeds=tuple(seeds),
     )
 
 
-def _overrides(value: Any, where: str) -> tuple[str, ...]:  # noqa: ANN401 - what YAML gave
+def read_overrides(value: Any, where: str) -> tuple[str, ...]:  # noqa: ANN401 - what YAML gave
+    """A list of overrides.
+
+    Raises:
+        ConfigError: anything else.
+    """
     if not isinstance(value, list) or not all(isinstance(item, str) and "=" in item for item in value):
         raise ConfigError(
             "overrides are a list of key=value", got=value, expected='["schedule=dense"]', where=where

@@ -1,0 +1,75 @@
+"""Several command lines of ours at a time, each in a process of its own: what studies and transfers are run by."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def run_commands(commands: Mapping[str, Sequence[str]], notes: Path, *, jobs: int, quiet: bool) -> None:
+    """Keep `jobs` processes going until all have ended; a failure is told at once and the rest goes on.
+
+    Ctrl-C reaches the processes too, and they save their state.
+
+    Args:
+        commands: name to command line.
+        notes: folder in which what a failed command said is kept, one file a name.
+        jobs: at a time.
+        quiet: no progress.
+
+    Raises:
+        KeyboardInterrupt: a process was interrupted, or this one.
+    """
+    from cli import output
+    from runtime.progress import make_training_view
+
+    if not commands:
+        return
+    running: dict[subprocess.Popen[bytes], str] = {}
+    waiting = list(commands.items())
+    try:
+        with make_training_view(quiet=quiet, live=None) as view, view.task("runs", len(waiting)) as task:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    name, command = waiting.pop(0)
+                    running[_started(command, note(notes, name))] = name
+                ended = [process for process in running if process.poll() is not None]
+                if not ended:
+                    time.sleep(0.2)
+                for process in ended:
+                    name = running.pop(process)
+                    if process.returncode == 130:
+                        raise KeyboardInterrupt
+                    if process.returncode in (0, 3):
+                        note(notes, name).unlink(missing_ok=True)
+                    else:
+                        output.say(f"failed: {name}: {last_line(notes, name)}")
+                    task.advance(1)
+    except KeyboardInterrupt:
+        for process in running:
+            process.terminate()  # saves its state, as after Ctrl-C
+        for process in running:
+            process.wait()
+        raise
+
+
+def note(notes: Path, name: str) -> Path:
+    """What a command said on standard error; stays when it failed, also when it never made its folder."""
+    return notes / f"{name}.txt"
+
+
+def last_line(notes: Path, name: str) -> str:
+    """The error of a failed command."""
+    path = note(notes, name)
+    lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
+    wrong = [line for line in lines if line.startswith("error:")]
+    return (wrong or lines or ["no message"])[-1]
+
+
+def _started(command: Sequence[str], errors: Path) -> subprocess.Popen[bytes]:
+    """What it says goes to a file, which it cannot fill as it could a pipe."""
+    errors.parent.mkdir(parents=True, exist_ok=True)
+    with errors.open("wb") as file:
+        return subprocess.Popen(list(command), stdout=subprocess.DEVNULL, stderr=file)
