@@ -43,7 +43,8 @@ Overrides = Annotated[
     "- `toolkit rl train experiment=has_staged --device cuda:0`\n"
     "- `toolkit rl train --cfg job` shows the config, nothing runs\n"
     "- `toolkit rl train --resume latest`\n\n"
-    "Groups, each a folder of `conf/`: data, policy, reference, schedule, replay, entropy, optimizer, training, "
+    "Groups, each a folder of `conf/`: data, policy, reference, schedule, replay, curriculum, sampling, feedback, "
+    "entropy, optimizer, training, "
     "evaluation, checkpoint, tracking, experiment, debug. `--info defaults` says what is chosen, completion "
     "offers the options, a wrong one is answered with the right ones.",
 )

@@ -6,7 +6,6 @@ sampler draws, our own reward function pays, the library's trainer differentiate
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
