@@ -136,7 +136,7 @@ def ptve_by_target(
     many = mean.size > LISTED
     listed = order[: 30 if many else LISTED]
     note = "Posterior mean and 90 % interval. " + (
-        f"Orange: all targets together, {_percent(total[0])} ({_percent(total[1])} to {_percent(total[2])})."
+        f"Orange: all targets together, {percent(total[0])} ({percent(total[1])} to {percent(total[2])})."
     )
     if many:
         note += f"\nLeft: the {listed.size} best explained of {mean.size:,}. Right: all of them in order."
@@ -366,8 +366,10 @@ def _some(shown: int, total: int, what: str) -> str:
     return f"{total:,} {what}" if shown == total else f"The {shown:,} strongest of {total:,} {what}"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+def percent(share: float) -> str:
+    """A share with two digits that count: 0.83 %, 7.6 %, 12 %, 100 %."""
+    value = 100.0 * share
+    return f"{value:.2g} %" if abs(value) < 9.95 else f"{value:.0f} %"
 
 
 def _faded(values: np.ndarray, fade: np.ndarray) -> np.ndarray:

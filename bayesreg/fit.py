@@ -23,6 +23,7 @@ from bayesreg.diagnostics import Diagnosis, diagnose, invariants
 from bayesreg.drawsfile import FILE_NAME, StoredFit, load_fit, save_fit
 from bayesreg.inference import fit_nuts, fit_svi
 from bayesreg.prepare import Prepared
+from bayesreg.report import write_outputs
 from bayesreg.sampling import Look, Plan, Sampled, Watch
 from bayesreg.snr_choice import choose_by_cross_validation, choose_by_evidence
 from bayesreg.sources import Loaded, load_source, prepare_source
@@ -79,6 +80,9 @@ def fit(
             stored = _stored(config, settings, loaded, prepared, groups, found)
             save_fit(run.path / FILE_NAME, stored)
         summary = _summary(config, loaded, prepared, stored, found, clock, claim)
+        if stored is not None:
+            with view.task("tables, figures and report", 1):
+                summary |= write_outputs(run.path, stored, loaded.data)
         if found.stopped == sampling.INTERRUPTED:
             run.write_summary(_timed(summary, run))
             raise KeyboardInterrupt

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from bayesreg.calibration import Calibration
 from bayesreg.components import Components, signal_components
 from bayesreg.diagnostics import ESS_PER_CHAIN, RHAT_LIMIT, Diagnosis, diagnose, invariants
 from bayesreg.drawsfile import StoredFit
@@ -32,12 +33,14 @@ from bayesreg.posterior import (
     summarise_coef,
 )
 from bayesreg.transforms import coefficients_in_units
+from runtime.errors import InputError
 from runtime.storage import storage_errors
 
 LEVEL = 0.9
 """Of every interval: q05 to q95."""
 CERTAIN = 0.95
 """Posterior probability of its sign from which a coefficient's sign counts as certain."""
+CALIBRATION = "calibration"
 LARGE = 100_000
 """Rows from which a table is Parquet: a CSV file of that length is about 10 MB."""
 FULL_CELLS = 200_000
@@ -291,7 +294,9 @@ def noise_correlation(summary: Summary) -> np.ndarray:
     """(K, K): of the posterior mean of the noise covariance."""
     covariance = summary.structured + np.diag(summary.idiosyncratic)
     deviation = np.sqrt(np.diag(covariance))
-    return covariance / (deviation[:, None] * deviation)
+    found = covariance / (deviation[:, None] * deviation)
+    np.fill_diagonal(found, 1.0)
+    return found
 
 
 def diagnostics_table(summary: Summary) -> pa.Table:
@@ -322,6 +327,56 @@ def confounders_table(stored: StoredFit) -> pa.Table:
             **{name: value.ravel() for name, value in _columns(found).items()},
         }
     )
+
+
+def write_calibration(
+    folder: Path, stored: StoredFit, found: Calibration, ids: np.ndarray | None
+) -> Path:
+    """PIT values by row and target; rows are named by id, or numbered from 1 as in the table.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    targets = np.array(stored.meta.targets)
+    names = np.array([str(row + 1) for row in found.rows] if ids is None else ids[found.rows], str)
+    table = pa.table(
+        {
+            "row": _repeated(names, targets.size),
+            "target": _tiled(targets, names.size),
+            "pit": pa.array(found.pit.ravel(), from_pandas=True),
+            "pareto_shape": pa.array(np.repeat(found.pareto, targets.size), from_pandas=True),
+            "held_out": np.full(found.pit.size, found.held_out),
+        }
+    )
+    return _write(folder, CALIBRATION, table.num_rows, [table])
+
+
+def read_calibration(folder: Path, stored: StoredFit) -> Calibration | None:
+    """What `write_calibration` left; None when there is none.
+
+    Raises:
+        InputError: the table does not belong to the fit, or cannot be read.
+    """
+    paths = [folder / f"{CALIBRATION}.{ending}" for ending in ("csv", "parquet")]
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        return None
+    try:
+        table = (
+            pa.csv.read_csv(path) if path.suffix == ".csv" else pa.parquet.read_table(path)
+        ).select(["pit", "pareto_shape", "held_out"])
+        pit, pareto = (
+            np.asarray(table[name].cast(pa.float64()).to_numpy(), float).reshape(
+                -1, len(stored.meta.targets)
+            )
+            for name in ("pit", "pareto_shape")
+        )
+    except (pa.ArrowException, KeyError, ValueError, OSError) as error:
+        raise InputError(
+            f"the table of calibration cannot be read ({str(error).splitlines()[0]})", where=path
+        ) from error
+    held_out = bool(table["held_out"][0].as_py())
+    return Calibration(pit, pareto[:, 0], np.arange(pit.shape[0]), held_out)
 
 
 def _columns(values: Spread) -> dict[str, np.ndarray]:

@@ -72,7 +72,7 @@ def fit(
     from cli.targets import find_resumable
 
     line = read_line(overrides or [], flags_of(ctx))
-    given = _paths(x, y, confounders, data)
+    given = table_overrides(x, y, confounders, data)
     invocation = invocation_of(
         "bayes fit",
         [*given, *line.overrides],
@@ -86,7 +86,7 @@ def fit(
     sys.exit(execute(FIT, line, invocation, given))
 
 
-def _paths(x: Tables, y: Tables, confounders: Tables, data: Tables) -> list[str]:
+def table_overrides(x: Tables, y: Tables, confounders: Tables, data: Tables) -> list[str]:
     """The tables as overrides, so that the run's own config knows them; absolute, so that it can be resumed anywhere.
 
     Raises:

@@ -42,6 +42,27 @@ def complete_fit(ctx: typer.Context, incomplete: str) -> list[str]:
     return complete_overrides(FIT, ctx.params.get("overrides") or [], incomplete)
 
 
+def complete_compare(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Overrides of `toolkit bayes compare`."""
+    from cli.hydra_app import COMPARE
+
+    return complete_overrides(COMPARE, ctx.params.get("overrides") or [], incomplete)
+
+
+def complete_simulation(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Overrides of `toolkit bayes simulate`."""
+    from cli.hydra_app import SIMULATE
+
+    return complete_overrides(SIMULATE, ctx.params.get("overrides") or [], incomplete)
+
+
+def complete_check(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Overrides of `toolkit bayes check`."""
+    from cli.hydra_app import CHECK
+
+    return complete_overrides(CHECK, ctx.params.get("overrides") or [], incomplete)
+
+
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     """Runs below `--root`, newest first."""
     from runtime.run import list_runs

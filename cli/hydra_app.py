@@ -15,7 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from bayesreg.compare_config import CompareConfig
 from bayesreg.config import FitConfig
+from bayesreg.simulate_config import CheckConfig, SimulateConfig
 from cli import errors, job, output
 from cli.invocation import DEFAULT_ROOT, Invocation, temporary_outbox
 from cli.resume import as_override
@@ -63,6 +65,9 @@ EVALUATE = Application("rl_eval", EvalConfig, "evaluate")
 LEARNABILITY = replace(EVALUATE, task="learnability", command="rl-learnability")
 REFERENCE = replace(TRAIN, task="reference", command="rl-reference")
 FIT = Application("bayes_fit", FitConfig, "bayes_fit")
+COMPARE = Application("bayes_compare", CompareConfig, "bayes_compare")
+SIMULATE = Application("bayes_simulate", SimulateConfig, "bayes_simulate")
+CHECK = Application("bayes_check", CheckConfig, "bayes_check")
 
 
 RESUMABLE = ("rl train", "bayes fit")
@@ -214,6 +219,10 @@ def _report(outcomes: Sequence[job.Outcome], invocation: Invocation) -> int:
     for outcome in outcomes:
         if outcome.summary and not invocation.quiet:
             output.result(outcome.run or invocation.command, outcome.summary)
+            if invocation.command == "bayes compare" and outcome.run:
+                from cli.bayes_compare import show_comparison
+
+                show_comparison(Path(outcome.run))
             page = Path(outcome.run or "") / "report.html"
             if page.is_file():
                 output.say(f"to look at: {page}")

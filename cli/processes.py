@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def run_commands(commands: Mapping[str, Sequence[str]], notes: Path, *, jobs: int, quiet: bool) -> None:
+def run_commands(
+    commands: Mapping[str, Sequence[str]], notes: Path, *, jobs: int, quiet: bool
+) -> None:
     """Keep `jobs` processes going until all have ended; a failure is told at once and the rest goes on.
 
     Ctrl-C reaches the processes too, and they save their state.
@@ -30,7 +32,10 @@ def run_commands(commands: Mapping[str, Sequence[str]], notes: Path, *, jobs: in
     running: dict[subprocess.Popen[bytes], str] = {}
     waiting = list(commands.items())
     try:
-        with make_training_view(quiet=quiet, live=None) as view, view.task("runs", len(waiting)) as task:
+        with (
+            make_training_view(quiet=quiet, live=None) as view,
+            view.task("runs", len(waiting)) as task,
+        ):
             while waiting or running:
                 while waiting and len(running) < jobs:
                     name, command = waiting.pop(0)

@@ -145,10 +145,13 @@ def report(run: RunName, root: Runs = Path("runs"), as_json: AsJson = False) -> 
 def write_report(run: str, *, root: Path, as_json: bool) -> None:
     """See `report`; `toolkit rl report` is the same."""
     from cli import output
-    from rlgrok.report import build_report
-    from runtime.run import find_run
+    from runtime.run import find_run, run_info
 
     path = find_run(root, run)
+    if run_info(path).command.startswith("bayes "):
+        from bayesreg.report import build_report
+    else:
+        from rlgrok.report import build_report
     page = build_report(path)
     if as_json:
         output.emit(

@@ -34,7 +34,9 @@ def study(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME|FILE", help="A shipped study or a YAML file.", autocompletion=complete_study
+            metavar="NAME|FILE",
+            help="A shipped study or a YAML file.",
+            autocompletion=complete_study,
         ),
     ] = None,
     overrides: Annotated[
@@ -83,7 +85,9 @@ def study(
         output.say(Path(folder / "table.md").read_text())
         output.say(f"to look at: {result['report']}")
     if as_json:
-        output.emit({"command": "rl study", "status": "failed" if result["failed"] else "done", **result})
+        output.emit(
+            {"command": "rl study", "status": "failed" if result["failed"] else "done", **result}
+        )
     # A failed job is not this command's failure to report as success.
     sys.exit(1 if result["failed"] else 0)
 
@@ -91,19 +95,27 @@ def study(
 def _shipped() -> dict[str, Path]:
     import conf
 
-    return {path.stem: path for path in sorted((Path(conf.__file__).parent / "study").glob("*.yaml"))}
+    return {
+        path.stem: path for path in sorted((Path(conf.__file__).parent / "study").glob("*.yaml"))
+    }
 
 
 def _list_studies(*, as_json: bool) -> None:
     from cli import output
     from rlgrok.study import read_plan
 
-    plans = [read_plan(path.read_text(encoding="utf-8"), where=str(path)) for path in _shipped().values()]
+    plans = [
+        read_plan(path.read_text(encoding="utf-8"), where=str(path)) for path in _shipped().values()
+    ]
     for plan in plans:
         jobs = len(plan.arms) * len(plan.seeds)
-        output.say(f"{plan.name:14} {len(plan.arms)} arms x {len(plan.seeds)} seeds = {jobs} runs. {plan.about}")
+        output.say(
+            f"{plan.name:14} {len(plan.arms)} arms x {len(plan.seeds)} seeds = {jobs} runs. {plan.about}"
+        )
     if as_json:
-        output.emit({"command": "rl study", "status": "done", "studies": [plan.name for plan in plans]})
+        output.emit(
+            {"command": "rl study", "status": "done", "studies": [plan.name for plan in plans]}
+        )
 
 
 def _plan(
@@ -173,7 +185,11 @@ def _run_all(
         state = state_of(key.folder(folder))
         never_began = state is State.MISSING and note(folder / FAILURES, _name(key)).is_file()
         has_failed = state is State.FAILED or never_began
-        if state is State.BROKEN or (state is State.MISSING and not never_began) or (has_failed and retry):
+        if (
+            state is State.BROKEN
+            or (state is State.MISSING and not never_began)
+            or (has_failed and retry)
+        ):
             wanted.append((key, state))
     done = len(matrix(plan)) - len(wanted)
     if done and not quiet:

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bayesreg.compare_config import CompareConfig
 from bayesreg.config import FitConfig
+from bayesreg.simulate_config import CheckConfig, SimulateConfig
 from cli.job import Job, task
 from cli.paths import cache_folder
 from rlgrok.config import EvalConfig, TrainConfig
@@ -77,6 +79,38 @@ def bayes_fit(job: Job) -> dict[str, Any]:
             from bayesreg.fit import fit as work
 
         return work(config, **given, cache=cache_folder(), resume=job.invocation.resume is not None)
+
+
+@task(CompareConfig)
+def bayes_compare(job: Job) -> dict[str, Any]:
+    """`toolkit bayes compare`."""
+    config = job.config()
+    with _opened(job, config, framework="jax") as given:
+        with _loading(**given):
+            from bayesreg.compare_run import compare_run as work
+
+        return work(config, run=given["run"], view=given["view"])
+
+
+@task(SimulateConfig)
+def bayes_simulate(job: Job) -> dict[str, Any]:
+    """`toolkit bayes simulate`; needs no device."""
+    from bayesreg.simulate_run import simulate_run
+
+    config = job.config()
+    with job.open_run(config) as run:
+        return simulate_run(config, run=run)
+
+
+@task(CheckConfig)
+def bayes_check(job: Job) -> dict[str, Any]:
+    """`toolkit bayes check`."""
+    config = job.config()
+    with _opened(job, config, framework="jax") as given:
+        with _loading(**given):
+            from bayesreg.check_run import check_run as work
+
+        return work(config, run=given["run"], view=given["view"], cache=cache_folder())
 
 
 @contextmanager

@@ -93,7 +93,8 @@ def _list_settings(*, as_json: bool) -> None:
     from rlgrok.transfer import read_transfer
 
     plans = [
-        read_transfer(path.read_text(encoding="utf-8"), where=str(path)) for path in _shipped().values()
+        read_transfer(path.read_text(encoding="utf-8"), where=str(path))
+        for path in _shipped().values()
     ]
     for plan in plans:
         output.say(
@@ -154,7 +155,9 @@ def _is_wanted(folder: Path, job: str, path: Path, *, retry: bool) -> bool:
     state = state_of(path)
     if state in (State.DONE, State.RUNNING):
         return False
-    failed = state is State.FAILED or (state is State.MISSING and note(folder / FAILURES, job).is_file())
+    failed = state is State.FAILED or (
+        state is State.MISSING and note(folder / FAILURES, job).is_file()
+    )
     return retry or not failed
 
 

@@ -28,7 +28,7 @@ from rlgrok.delta.manufactoria.dsl import (
 )
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES, Family, Ranges
 from rlgrok.delta.manufactoria.families.family import FamilyKind
-from rlgrok.delta.manufactoria.feedback import write_feedback
+from rlgrok.delta.manufactoria.feedback import write_difference, write_feedback
 from rlgrok.delta.manufactoria.prompts import FAMILY_WORDS, compact
 from rlgrok.delta.manufactoria.solutions import behaviour, rewire, target_behaviour
 from rlgrok.types import Problem, PromptStyle
@@ -104,11 +104,17 @@ def build_corpus(
         program = family.solution(parameters, alphabet)
         word = family.name
         if feedback_share and stream.bernoulli(feedback_share):
-            wrong = rewire(program, stream, WRONG_PROBABILITY)
-            if wrong not in forbidden and program not in forbidden:
-                given[len(examples)] = _attempt(family, parameters, colors, wrong)
-                text = format_program(program)
-                examples.append((compact(word, colors, family.key(parameters)), text))
+            if family.kind is FamilyKind.ACCEPT and stream.bernoulli(REPAIR_SHARE):
+                wanted, word = rewire(program, stream, rewire_probability), stream.choice(untaught)
+                wrong = mistake(wanted, stream)
+                told = write_difference(wanted, wrong, alphabet, max_cases=SHOWN_CASES)
+            else:
+                wanted, wrong = program, rewire(program, stream, WRONG_PROBABILITY)
+                told = _told(family, parameters, colors, wrong) if wrong != wanted else ""
+            if told and wrong not in forbidden and wanted not in forbidden:
+                given[len(examples)] = format_program(wrong) + told
+                prompt = compact(word, colors, family.key(parameters))
+                examples.append((prompt, format_program(wanted)))
             continue
         if family.kind is FamilyKind.ACCEPT and stream.bernoulli(rewired_share):
             program, word = rewire(program, stream, rewire_probability), stream.choice(untaught)
@@ -130,11 +136,40 @@ def build_corpus(
 
 WRONG_PROBABILITY = 0.3
 """Chance that a rejecting route of an attempt leads to a node instead: one or two wrong edges in most attempts."""
+REPAIR_SHARE = 0.7
+"""Of the examples with an attempt: those under the name of a family not taught, where the right program is any rewired
+one and the attempt differs from it by one or two routes. They teach to keep an attempt and mend it by what it was told;
+without them a second attempt at an untaught family falls back on a program of a taught one."""
+TWO_MISTAKES = 0.3
+"""Share of those attempts with two wrong routes."""
 SHOWN_CASES = 3
 
 
-def _attempt(family: Family, parameters: Mapping[str, Any], colors: str, wrong: Program) -> str:
-    """A wrong program and what it is told: failing cases, the shortest ones."""
+def mistake(program: Program, stream: Stream) -> Program:
+    """The program with one or two routes of its pullers sent elsewhere, all nodes kept.
+
+    Args:
+        program: canonical, so that names are in breadth-first order; the result may have nodes that nothing reaches.
+        stream: consumed.
+    """
+    routes = [
+        (place, slot)
+        for place, node in enumerate(program.nodes)
+        if node.kind in PULLER_COLORS
+        for slot in range(len(node.edges))
+    ]
+    targets = [node.name for node in program.nodes if node.kind is not Kind.START] + [NONE_TARGET]
+    nodes = list(program.nodes)
+    for place, slot in stream.shuffled(routes)[: 1 + stream.bernoulli(TWO_MISTAKES)]:
+        edges = list(nodes[place].edges)
+        condition, right = edges[slot].condition, edges[slot].target
+        edges[slot] = Edge(condition, stream.choice([name for name in targets if name != right]))
+        nodes[place] = Node(nodes[place].kind, nodes[place].name, tuple(edges))
+    return Program(tuple(nodes))
+
+
+def _told(family: Family, parameters: Mapping[str, Any], colors: str, wrong: Program) -> str:
+    """What a wrong program for a taught problem is told: failing cases, the shortest ones."""
     problem = Problem(
         id=f"{family.name}:{colors}:{family.key(parameters)}",
         scope="manufactoria",
@@ -145,9 +180,8 @@ def _attempt(family: Family, parameters: Mapping[str, Any], colors: str, wrong: 
         parameters=parameters,
         tests=(),
     )
-    text = format_program(wrong)
-    return text + write_feedback(
-        problem, text, PromptStyle.COMPACT, fresh=True, max_cases=SHOWN_CASES
+    return write_feedback(
+        problem, format_program(wrong), PromptStyle.COMPACT, fresh=True, max_cases=SHOWN_CASES
     )
 
 

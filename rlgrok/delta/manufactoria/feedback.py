@@ -13,10 +13,11 @@ from functools import lru_cache
 from itertools import islice
 
 from rlgrok.delta.manufactoria.automaton import tapes
-from rlgrok.delta.manufactoria.dsl import ParseError
+from rlgrok.delta.manufactoria.dsl import ParseError, Program
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
 from rlgrok.delta.manufactoria.generator import expected_test
 from rlgrok.delta.manufactoria.judge import compile_text, is_passed
+from rlgrok.delta.manufactoria.tables import compile_program
 from rlgrok.types import Problem, PromptStyle, TestCase
 from runtime.errors import ConfigError
 
@@ -77,6 +78,28 @@ def write_feedback(
         short = [case for case in failures if len(case[0].input) <= MAX_COMPACT_TAPE]
         return _compact(short[:count], is_wrong=bool(failures))
     return _full(failures[:count], num_failed=len(failures), num_tests=len(tests))
+
+
+def write_difference(wanted: Program, attempt: Program, alphabet: str, *, max_cases: int) -> str:
+    """The compact text that tells an attempt on which short tapes it differs from the wanted program.
+
+    Args:
+        wanted: its verdicts are right by definition; outputs do not count.
+        attempt: what was written.
+        alphabet: of the tapes, the shortest `FRESH_TESTS` of which are tried.
+        max_cases: cases shown at most.
+
+    Returns:
+        The text; empty where they do not differ.
+    """
+    right, written = compile_program(wanted), compile_program(attempt)
+    tried = islice(_short_tapes(alphabet), FRESH_TESTS)
+    apart = (tape for tape in tried if right.accepts(tape) != written.accepts(tape))
+    cases = [
+        (TestCase(tape, "", right.accepts(tape), check_output=False), None)
+        for tape in islice(apart, max_cases)
+    ]
+    return _compact(cases, is_wrong=True) if cases else ""
 
 
 def fresh_tests(problem: Problem) -> tuple[TestCase, ...]:

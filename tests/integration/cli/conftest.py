@@ -88,6 +88,12 @@ def toolkit(tmp_path: Path) -> Toolkit:
 
 
 @pytest.fixture(scope="session")
+def toolkits(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Toolkit]:
+    """The command in a new folder, for fixtures that outlive a test."""
+    return lambda: Toolkit(tmp_path_factory.mktemp("toolkit"))
+
+
+@pytest.fixture(scope="session")
 def trained(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Toolkit, Result]:
     """A debug training run: the folder it was started in and what came back. Read only."""
     toolkit = Toolkit(tmp_path_factory.mktemp("trained"))

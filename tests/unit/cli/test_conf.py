@@ -13,8 +13,11 @@ import pytest
 import yaml
 
 import conf
+from bayesreg import compare_config, simulate_config
 from bayesreg import config as bayes_config
-from cli.hydra_app import EVALUATE, FIT, TRAIN, Application
+from bayesreg.config import InferenceKind
+from bayesreg.types import CONFIGURATIONS
+from cli.hydra_app import CHECK, COMPARE, EVALUATE, FIT, SIMULATE, TRAIN, Application
 from cli.schema import checked
 from rlgrok import config, ingredients
 from rlgrok.config import Colors, ScheduleKind
@@ -22,31 +25,33 @@ from rlgrok.types import PromptStyle, TestSource
 from runtime.settings import as_plain, from_plain
 
 FOLDER = Path(conf.__file__).parent
-ROOTS = {"rl_train": TRAIN, "rl_eval": EVALUATE, "bayes_fit": FIT}
-_TWO_ATTEMPTS = ["reference=tiny_feedback", "policy=tiny_feedback"]
+ROOTS = {
+    "rl_train": TRAIN,
+    "rl_eval": EVALUATE,
+    "bayes_fit": FIT,
+    "bayes_compare": COMPARE,
+    "bayes_simulate": SIMULATE,
+    "bayes_check": CHECK,
+}
+_TABLES = ("tables.x=[x.csv]", "tables.y=[y.csv]")
+_TWO_ATTEMPTS = ("reference=tiny_feedback", "policy=tiny_feedback")
 NEEDS = {
     "training/cluster": ["replay=none"],
     "data/records": ["data.sets=[problems.jsonl]"],
-    **dict.fromkeys(
-        [
-            f"model/{name}"
-            for name in ("latent_noise", "information_sharing", "independent_noise", "brrr")
-        ]
-        + [f"inference/{name}" for name in ("gibbs", "nuts", "svi")],
-        ["tables.x=[x.csv]", "tables.y=[y.csv]"],
-    ),
+    **dict.fromkeys((f"model/{name}" for name in CONFIGURATIONS), _TABLES),
+    **dict.fromkeys((f"inference/{kind.value}" for kind in InferenceKind), _TABLES),
     "curriculum/sets": ["data=stepwise_1_regex", "policy=qwen3_4b"],
     **dict.fromkeys(("feedback/cases", "feedback/counts", "feedback/leaking"), _TWO_ATTEMPTS),
 }
 """What goes with an option: where the default of another group does not, or what only the user knows."""
 ANY_DATA = "policy=qwen3_4b"
 """The tiny policy is taught families that some data options train on; a language model is not."""
-STUDIES = "study"
-"""A folder of plans, each a matrix of overrides: no config group (tests/unit/rlgrok/test_study.py)."""
+PLANS = ("study", "transfer")
+"""Folders of plans, each a matrix of overrides: no config groups."""
 OPTIONS = sorted(
     str(path.relative_to(FOLDER).with_suffix(""))
     for path in FOLDER.glob("*/*.yaml")
-    if path.parent.name != STUDIES
+    if path.parent.name not in PLANS
 )
 
 
@@ -85,6 +90,8 @@ def test_every_option_composes_and_survives_a_round_trip(root: str, option: str)
     application = ROOTS[root]
     group, _, name = option.partition("/")
     needs = [*NEEDS.get(option, []), *([ANY_DATA] if group == "data" else [])]
+    if not any(key.startswith("tables.") for key in application.keys()):
+        needs = [override for override in needs if override not in _TABLES]
     config = compose(application, f"{group}={name}", *needs)
     plain = as_plain(config)
     again = yaml.safe_load(yaml.safe_dump(plain, sort_keys=False))
@@ -111,7 +118,7 @@ def test_every_option_says_what_it_is_for(option: str) -> None:
 def test_every_field_says_what_it_is() -> None:
     """A docstring under each; a group as a whole is described by its own class."""
     silent = []
-    modules = (config, ingredients, bayes_config)
+    modules = (config, ingredients, bayes_config, compare_config, simulate_config)
     for kind in [kind for module in modules for kind in ast.parse(inspect.getsource(module)).body]:
         body = kind.body if isinstance(kind, ast.ClassDef) else []
         for field, after in zip(body, [*body[1:], None], strict=False):
