@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completion import complete_scope
+
 if TYPE_CHECKING:
     from rlgrok.serving.app import Answered
 
@@ -13,24 +15,41 @@ EPILOG = (
     "Examples:\n\n"
     "- `toolkit rl serve` listens on 127.0.0.1:1235, the reference's port\n"
     "- `toolkit rl serve --host 0.0.0.0 --port 2345 --workers 40`\n"
+    "- `toolkit rl serve --scope bouncingsim` on port 1234; Python programs, each in the sandbox\n"
     "- `curl -H 'Content-Type: application/json' -d @request.json localhost:1235/test_solution`\n\n"
-    "`POST /test_solution` judges, `GET /health` and `/ready` answer, `GET /metrics` counts (Prometheus), "
+    "`POST /test_solution` judges (bouncingsim: `/test_program`), `GET /health` and `/ready` answer, "
+    "`GET /metrics` counts (Prometheus), "
     "`GET /openapi.json` describes. Ctrl-C or SIGTERM answers what is in flight, then ends: exit code 130 or 0."
 )
 EXTRA_HINT = "pip install 'delta-toolkit[serve]'"
+PORTS = {"manufactoria": 1235, "bouncingsim": 1234}
+"""By scope, as the reference has them."""
 _MIB = 1 << 20
 
 
 def serve(
+    scope: Annotated[
+        str,
+        typer.Option(
+            help="Whose programs: manufactoria or bouncingsim.", autocompletion=complete_scope
+        ),
+    ] = "manufactoria",
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 is every one.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 1235,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port; 0 takes a free one.  [default: the reference's: 1235, bouncingsim 1234]",
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Judging processes.  [default: one a core]")
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Read the target END as the END node.")
+        bool, typer.Option("--strict", help="manufactoria: read the target END as the END node.")
     ] = False,
     max_program: Annotated[
         int, typer.Option(min=1, metavar="CHARACTERS", help="Longest program.")
@@ -80,6 +99,7 @@ def serve(
             hint=EXTRA_HINT,
         ) from error
 
+    _check(scope, strict=strict)
     limits = Limits(
         max_body_bytes=max_body * _MIB,
         max_program_chars=max_program,
@@ -89,14 +109,15 @@ def serve(
         judge_timeout_s=timeout,
         body_timeout_s=read_timeout,
     )
-    made = bind(host, port)
+    made = bind(host, PORTS[scope] if port is None else port)
     address = address_of(made)
     num_workers = workers or thread_budget(None)
-    words = f"manufactoria on {address}, {num_workers} worker{'s' * (num_workers > 1)}"
+    words = f"{scope} on {address}, {num_workers} worker{'s' * (num_workers > 1)}"
     served = run_server(
         made,
         num_workers=num_workers,
         limits=limits,
+        scope=scope,
         strict=strict,
         on_ready=lambda: None if quiet else output.say(f"serving {words}; Ctrl-C stops"),
         on_answered=_log if log_requests else None,
@@ -117,6 +138,28 @@ def serve(
             }
         )
     sys.exit(code)
+
+
+def _check(scope: str, *, strict: bool) -> None:
+    """Refuse what cannot be served, before any process is started.
+
+    Raises:
+        ConfigError: no such scope, an option of another, or this machine cannot lock programs in.
+    """
+    from cli.problems import BOUNCINGSIM, find_scope
+    from rlgrok.sandbox.pool import Sandbox
+    from runtime.errors import ConfigError
+
+    find_scope(scope)
+    if scope == BOUNCINGSIM:
+        if strict:
+            raise ConfigError(
+                "only Manufactoria programs have a strict reading",
+                got=f"--strict --scope {scope}",
+                where="--strict",
+            )
+        with Sandbox(workers=1):
+            pass
 
 
 def _log(answered: Answered) -> None:

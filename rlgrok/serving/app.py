@@ -1,7 +1,8 @@
 """The service as an ASGI application: the two routes of the reference, and two of ours.
 
     GET  /health         {"status": "healthy"}, whenever the process answers at all
-    POST /test_solution  the verdict
+    POST /test_solution  the verdict on a Manufactoria program
+    POST /test_program   or the verdict on a BouncingSim program: a service has one scope
     GET  /ready          200 while there are workers, 503 while there are none or the service is stopping
     GET  /metrics        Prometheus text
 
@@ -13,15 +14,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rlgrok.serving import BOUNCINGSIM, MANUFACTORIA
 from rlgrok.serving.body import BodyTimeoutError, NoRoomError, Room, read_body
 from rlgrok.serving.limits import LimitError, Limits
 from rlgrok.serving.metrics import CONTENT_TYPE, Metrics
@@ -32,9 +35,19 @@ from rlgrok.serving.pool import (
     NoWorkerError,
     WorkerCrashError,
 )
-from rlgrok.serving.schema import SolutionRequest, SolutionResponse
+from rlgrok.serving.schema import (
+    ProgramRequest,
+    ProgramResponse,
+    SolutionRequest,
+    SolutionResponse,
+)
 
-PATHS = ("/health", "/test_solution", "/ready", "/metrics", "/openapi.json")
+ROUTES: Mapping[str, tuple[str, type[BaseModel], type[BaseModel]]] = {
+    MANUFACTORIA: ("/test_solution", SolutionRequest, SolutionResponse),
+    BOUNCINGSIM: ("/test_program", ProgramRequest, ProgramResponse),
+}
+"""By scope, where programs are judged, and the bodies of request and response."""
+PATHS = ("/health", "/ready", "/metrics", "/openapi.json")
 CLIENT_GONE = 499
 """What a request counts as whose sender hung up; nobody receives it."""
 _CLOSE = {"connection": "close"}  # what is left of the body is not read
@@ -60,12 +73,14 @@ class Service:
     limits: Limits
     metrics: Metrics
     room: Room
+    scope: str = MANUFACTORIA
     is_stopping: bool = False
 
     @classmethod
-    def around(cls, pool: JudgePool, limits: Limits) -> Service:
+    def around(cls, pool: JudgePool, limits: Limits, scope: str = MANUFACTORIA) -> Service:
         """A service with empty counters."""
-        return cls(pool, limits, Metrics(PATHS), Room(limits))
+        metrics = Metrics((ROUTES[scope][0], *PATHS))
+        return cls(pool, limits, metrics, Room(limits), scope)
 
     def gauges(self) -> dict[str, tuple[str, float]]:
         """What is true at this moment."""
@@ -90,7 +105,9 @@ def create_app(
         on_answered: called after every request.
     """
     # No page of documentation: FastAPI's loads its scripts from the network.
-    app = FastAPI(title="Manufactoria verification", docs_url=None, redoc_url=None)
+    path, asked, answered = ROUTES[service.scope]
+    title = f"{service.scope} verification"
+    app = FastAPI(title=title, docs_url=None, redoc_url=None)
     app.add_middleware(Observed, metrics=service.metrics, on_answered=on_answered)
 
     @app.get("/health")
@@ -110,12 +127,12 @@ def create_app(
         return PlainTextResponse(page, media_type=CONTENT_TYPE)
 
     @app.post(
-        "/test_solution",
-        response_model=SolutionResponse,
+        path,
+        response_model=answered,
         response_model_exclude_none=True,
-        openapi_extra=_documented(SolutionRequest),
+        openapi_extra=_documented(asked),
     )
-    async def test_solution(request: Request) -> Response:
+    async def verdict(request: Request) -> Response:
         return await _answer(service, request)
 
     return app
@@ -169,11 +186,11 @@ def _problem(status: int, words: str, headers: dict[str, str] | None = None) -> 
     return JSONResponse({"detail": words}, status, headers=headers)
 
 
-def _documented(model: type[SolutionRequest]) -> dict[str, Any]:
+def _documented(model: type[BaseModel]) -> dict[str, Any]:
     """The request body for `/openapi.json`, since the route takes it undecoded."""
     schema = model.model_json_schema()
-    inner = schema.pop("$defs")["TestCaseBody"]
-    schema["properties"]["test_cases"]["items"] = inner
+    for inner in schema.pop("$defs", {}).values():
+        schema["properties"]["test_cases"]["items"] = inner
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 

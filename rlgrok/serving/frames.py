@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from rlgrok.serving.answers import Answer, Outcome
+from rlgrok.serving.messages import Answer, Outcome
 
 REQUEST = struct.Struct(">I")
 ANSWER = struct.Struct(">HBI")

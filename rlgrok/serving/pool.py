@@ -14,9 +14,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from types import TracebackType
 
-from rlgrok.serving.answers import Answer
+from rlgrok.serving import MANUFACTORIA
 from rlgrok.serving.frames import ANSWER, OUTCOMES, pack_request
 from rlgrok.serving.limits import Limits
+from rlgrok.serving.messages import Answer
 from runtime.errors import InfrastructureError
 
 ATTEMPTS = 2
@@ -69,7 +70,8 @@ class JudgePool:
     Args:
         num_workers: processes, at least 1.
         limits: of requests, and how long to wait.
-        strict: as in `machine.run`.
+        scope: whose programs.
+        strict: as in `machine.run`; Manufactoria's.
         command: how a worker is started; its settings are added. For tests.
 
     Raises:
@@ -81,6 +83,7 @@ class JudgePool:
         num_workers: int,
         limits: Limits,
         *,
+        scope: str = MANUFACTORIA,
         strict: bool = False,
         command: tuple[str, ...] = (sys.executable, "-m", "rlgrok.serving.worker"),
     ) -> None:
@@ -88,7 +91,8 @@ class JudgePool:
         self.num_waiting = 0
         self.num_restarts = 0
         self._limits = limits
-        self._command = (*command, json.dumps({"limits": asdict(limits), "strict": strict}))
+        settings = {"limits": asdict(limits), "scope": scope, "strict": strict}
+        self._command = (*command, json.dumps(settings))
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()  # the last used is still warm
         self._workers: set[_Worker] = set()
         self._starting: set[_Worker] = set()

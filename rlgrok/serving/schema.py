@@ -1,4 +1,7 @@
-"""The request body of the verification API (delta-manufactoria.md, section 4): fields, types and defaults."""
+"""Bodies of the verification APIs: fields, types and defaults.
+
+Manufactoria's are of delta-manufactoria.md, section 4; BouncingSim's of delta-bouncingsim.md, section 10.
+"""
 
 from __future__ import annotations
 
@@ -47,3 +50,26 @@ class SolutionResponse(BaseModel):
     all_passed: bool
     results: list[ResultBody]
     message: str | None = Field(None, description="Only when the program could not be judged.")
+
+
+class ProgramRequest(BaseModel):
+    """A Python program with the assertions that it is to satisfy."""
+
+    program: str = Field(description="The program text; of a text with fenced blocks, the last.")
+    tests: list[str] | str = Field(
+        description="Published assertion strings, or a JSON string of their list."
+    )
+    max_execution_time: float = Field(
+        1.0, gt=0, le=60, description="Seconds of processor time for each test."
+    )
+
+
+class ProgramResponse(BaseModel):
+    """The verdict."""
+
+    results: list[int] = Field(description="1 for a test that passed, else 0.")
+    runtimes: list[float] = Field(
+        description="Seconds of processor time: an equal share of the program's for a test that passed, else -1."
+    )
+    status: str = Field(description="As in `toolkit rl verify`; without tests, failed.")
+    message: str | None = Field(None, description="Why it did not pass.")

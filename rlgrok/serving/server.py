@@ -17,6 +17,7 @@ from types import FrameType
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from rlgrok.serving import MANUFACTORIA
 from rlgrok.serving.app import Answered, Service, create_app
 from rlgrok.serving.limits import Limits
 from rlgrok.serving.pool import JudgePool
@@ -76,6 +77,7 @@ def serve(
     *,
     num_workers: int,
     limits: Limits,
+    scope: str = MANUFACTORIA,
     strict: bool = False,
     grace_s: int = 30,
     on_ready: Callable[[], None] = lambda: None,
@@ -87,7 +89,8 @@ def serve(
         made: bound; closed at the end.
         num_workers: judging processes.
         limits: of requests.
-        strict: as in `machine.run`.
+        scope: whose programs; one of `ROUTES` of the application.
+        strict: as in `machine.run`; Manufactoria's.
         grace_s: how long requests may go on after the signal.
         on_ready: called when requests are answered.
         on_answered: called after every request.
@@ -95,22 +98,21 @@ def serve(
     Raises:
         InfrastructureError: a worker does not start.
     """
-    work = _serve(made, num_workers, limits, strict, grace_s, on_ready, on_answered)
+    pool = JudgePool(num_workers, limits, scope=scope, strict=strict)
+    service = Service.around(pool, limits, scope)
+    work = _serve(made, service, grace_s, on_ready, on_answered)
     with made:
         return asyncio.run(work)
 
 
 async def _serve(
     made: socket.socket,
-    num_workers: int,
-    limits: Limits,
-    strict: bool,
+    service: Service,
     grace_s: int,
     on_ready: Callable[[], None],
     on_answered: Callable[[Answered], None] | None,
 ) -> Served:
-    pool = JudgePool(num_workers, limits, strict=strict)
-    service = Service.around(pool, limits)
+    pool, limits = service.pool, service.limits
     config = uvicorn.Config(
         create_app(service, on_answered=on_answered),
         http=_patient(limits.body_timeout_s),

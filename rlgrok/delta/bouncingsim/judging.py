@@ -92,6 +92,12 @@ def calls_of(task: Task) -> list[tuple[Any, ...]]:
     return [(query.time,) for query in task.queries]
 
 
+def job_of(task: Task, time_s: float) -> Job:
+    """What the sandbox is to do for a task; `time_s` is for all of its tests."""
+    calls = tuple(Call(FUNCTION, one) for one in calls_of(task))
+    return Job(task.program, calls, Limits(time_s=time_s))
+
+
 def judge_tasks(
     tasks: Sequence[Task], sandbox: Sandbox, *, time_s: float = TIME_S
 ) -> list[Judgement]:
@@ -102,12 +108,7 @@ def judge_tasks(
         sandbox: runs them, side by side where it can.
         time_s: of each program, over all of its tests.
     """
-    limits = Limits(time_s=time_s)
-    jobs = [
-        Job(task.program, tuple(Call(FUNCTION, one) for one in calls_of(task)), limits)
-        for task in tasks
-    ]
-    executions = sandbox.run(jobs)
+    executions = sandbox.run([job_of(task, time_s) for task in tasks])
     return [judged(task, done) for task, done in zip(tasks, executions, strict=True)]
 
 

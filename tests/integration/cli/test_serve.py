@@ -90,7 +90,8 @@ def serving(*arguments: str) -> Iterator[Service]:
     )
     try:
         line = process.stderr.readline()
-        assert line.startswith("serving manufactoria on http://127.0.0.1:"), line
+        scope = "bouncingsim" if "bouncingsim" in arguments else "manufactoria"
+        assert line.startswith(f"serving {scope} on http://127.0.0.1:"), line
         yield Service(process, int(line.split(",")[0].rsplit(":", 1)[1]))
     finally:
         process.kill()
@@ -322,6 +323,46 @@ def test_killed_workers_lose_nothing(service: Service) -> None:
         assert time.monotonic() < deadline, "the worker was not replaced"
         time.sleep(0.05)
     assert service.metric("toolkit_worker_restarts_total") <= before + 1
+
+
+def test_python_programs_are_served_from_the_sandbox() -> None:
+    tests = [
+        f"assert check_distance(predict_position({t}.00), [[{t}00.0, 0]]) <= 50.0" for t in (1, 9)
+    ]
+    right = "def predict_position(t):\n    return [[100 * t, 0]]"
+    hostile = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"
+    with serving("--workers", "2", "--scope", "bouncingsim") as service:
+
+        def ask(number: int) -> tuple[int, str, list[int]]:
+            program = (right, right.replace("100", "0"), hostile)[number % 3]
+            body = json.dumps({"program": program, "tests": tests})
+            reply = service.request("POST", "/test_program", body)
+            return reply.status, reply.json["status"], reply.json["results"]
+
+        with ThreadPoolExecutor(30) as pool:
+            found = list(pool.map(ask, range(60)))
+        wanted = [(200, "passed", [1, 1]), (200, "failed", [0, 0]), (200, "forbidden", [0, 0])]
+        assert found == wanted * 20
+        assert service.post(SIMPLE).status == 404
+        assert service.metric('toolkit_programs_total{outcome="passed"}') == 20
+        assert service.metric("toolkit_worker_restarts_total") == 0
+        children = psutil.Process(service.process.pid).children(recursive=True)
+        assert service.end(signal.SIGTERM)[0] == 0
+        assert not psutil.wait_procs(children, timeout=30)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--scope", "bouncingsmi"), "did you mean bouncingsim?"),
+        (("--scope", "bouncingsim", "--strict"), "only Manufactoria programs"),
+    ],
+)
+def test_what_cannot_be_served(arguments: tuple[str, ...], words: str) -> None:
+    command = [sys.executable, "-m", "cli.main", "rl", "serve", "--port", "0", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
