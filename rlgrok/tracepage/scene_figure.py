@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Points = Sequence[tuple[float, float] | None]
 """Of one ball at some times; None where a program returned no position."""
-WIDTH_IN, HEIGHT_IN, DPI = 6.4, 6.2, 110
+WIDTH_IN, HEIGHT_IN, DPI = 6.4, 6.2, 90
 GAP = 5
 """Frames between two outlines of a ball along its way."""
 
