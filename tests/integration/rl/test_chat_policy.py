@@ -75,7 +75,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
             num_attention_heads=4,
             num_key_value_heads=2,
             head_dim=8,
-            max_position_embeddings=2048,
+            max_position_embeddings=8192,
             tie_word_embeddings=True,
         )
     )
@@ -145,3 +145,18 @@ def test_it_is_evaluated_by_its_folder(model: Path, toolkit: Any) -> None:
     assert summary["pass_at_4"] == 0.0 and 0.0 < summary["pass_at_4_upper95"] < 1.0
     assert (toolkit.folder / "eval" / "report.html").is_file()
     assert "\r" not in ended.err
+
+
+def test_it_is_evaluated_on_scenes(model: Path, toolkit: Any) -> None:
+    """The other scope, end to end: prompts of scenes, completions that are no Python, the sandbox, a report."""
+    ended = toolkit(
+        "rl", "eval", str(model), "data=bouncingsim_rotbox", "data.max_problems=3", "policy.prompt=full",
+        "policy.max_new_tokens=8", "evaluation.draws=2", "evaluation.k=[1,2]", "--out", "scenes", "--json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    summary = ended.json["summary"]
+    assert (summary["num_problems"], summary["num_draws"]) == (3, 6)
+    assert summary["heldout_full_pass"] == summary["pass_at_2"] == 0.0
+    with gzip.open(toolkit.folder / "scenes" / "rollouts.jsonl.gz", "rt") as records:
+        found = {json.loads(record)["status"] for record in records}
+    assert found <= {"no_program", "parse_error", "runtime_error", "failed"}
