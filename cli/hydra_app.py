@@ -61,7 +61,7 @@ class Application:
 
 
 TRAIN = Application("rl_train", TrainConfig, "train", presets=("experiment", "debug"))
-EVALUATE = Application("rl_eval", EvalConfig, "evaluate")
+EVALUATE = Application("rl_eval", EvalConfig, "evaluate", presets=("scope",))
 LEARNABILITY = replace(EVALUATE, task="learnability", command="rl-learnability")
 REFERENCE = replace(TRAIN, task="reference", command="rl-reference")
 FIT = Application("bayes_fit", FitConfig, "bayes_fit")

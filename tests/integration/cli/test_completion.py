@@ -49,15 +49,15 @@ def ask(protocol: str, folder: Path, **variables: str) -> list[str]:
     ("words", "expected"),
     [
         (["r"], ["rl", "runs"]),
-        (["rl", "tr"], ["trace", "train"]),
+        (["rl", "tr"], ["trace", "train", "transfer"]),
         (["rl", "train", "--de"], ["--device"]),
         (["rl", "train", "--device", "a"], ["auto"]),
-        (["rl", "verify", "--scope", ""], ["manufactoria"]),
+        (["rl", "verify", "--scope", ""], ["bouncingsim", "manufactoria"]),
         (["runs", "list", "--status", "r"], ["running"]),
         (["rl", "train", "sched"], ["schedule.", "schedule="]),
         (["rl", "train", "experiment", "=", ""], ["grok_tiny", "has_staged"]),
         (["rl", "train", "experiment", "="], ["grok_tiny", "has_staged"]),
-        (["rl", "train", "schedule", "=", "st"], ["staged", "staged_plateau"]),
+        (["rl", "train", "schedule", "=", "st"], ["staged", "staged_families", "staged_plateau"]),
         (["rl", "train", "schedule.kind", "=", "b"], ["binary"]),
         (["rl", "train", "replay.enabled", "="], ["false", "true"]),
         (["rl", "train", "hydra/launcher", "=", "jo"], ["joblib"]),
@@ -87,7 +87,7 @@ def test_every_top_level_key_is_offered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("toolkit rl train schedule=st", ["schedule=staged", "schedule=staged_plateau"]),
+        ("toolkit rl train schedule=staged_p", ["schedule=staged_plateau"]),
         ("toolkit rl train schedule=binary tracking=ten", ["tracking=tensorboard"]),
         ("toolkit rl eval data.colors=", ["data.colors=two", "data.colors=four"]),
     ],
@@ -127,7 +127,7 @@ def test_the_script_works_in_a_real_bash(tmp_path: Path) -> None:
     ).stdout
     drive = (
         f"{script}\nfunction=$(complete -p toolkit | grep -o '_[a-z_]*completion')\n"
-        "COMP_WORDS=(toolkit rl train schedule = st); COMP_CWORD=5\n"
+        "COMP_WORDS=(toolkit rl train schedule = staged_p); COMP_CWORD=5\n"
         '"$function" toolkit; printf "%s\\n" "${COMPREPLY[@]}"'
     )
     done = subprocess.run(
@@ -138,4 +138,4 @@ def test_the_script_works_in_a_real_bash(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.split() == ["staged", "staged_plateau"]
+    assert done.stdout.split() == ["staged_plateau"]

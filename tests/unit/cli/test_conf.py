@@ -46,6 +46,8 @@ NEEDS = {
 """What goes with an option: where the default of another group does not, or what only the user knows."""
 ANY_DATA = "policy=qwen3_4b"
 """The tiny policy is taught families that some data options train on; a language model is not."""
+PRESETS = {name for root in ROOTS.values() for name in root.presets}
+"""Groups that choose options of others and are no part of the config."""
 PLANS = ("study", "transfer")
 """Folders of plans, each a matrix of overrides: no config groups."""
 OPTIONS = sorted(
@@ -99,7 +101,7 @@ def test_every_option_composes_and_survives_a_round_trip(root: str, option: str)
     assert as_plain(checked(application.kind, again)) == plain
 
 
-@pytest.mark.parametrize("option", [o for o in OPTIONS if o.partition("/")[0] not in TRAIN.presets])
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.partition("/")[0] not in PRESETS])
 def test_an_option_sets_every_field_of_its_group(option: str) -> None:
     group = option.partition("/")[0]
     given = yaml.safe_load((FOLDER / f"{option}.yaml").read_text())
@@ -147,6 +149,14 @@ def test_the_line_wins_over_the_experiment() -> None:
     assert config.schedule.kind is ScheduleKind.BINARY
     assert config.training.max_steps == 7
     assert config.policy.source == "Qwen/Qwen3-4B-Instruct-2507"
+
+
+def test_a_scope_chooses_data_and_the_line_still_wins() -> None:
+    assert compose(EVALUATE, "scope=bouncingsim").data.sets == ["singles"]
+    assert compose(EVALUATE, "scope=bouncingsim", "data=bouncingsim_gravity").data.sets == [
+        "gravity"
+    ]
+    assert compose(EVALUATE, "scope=manufactoria") == compose(EVALUATE)
 
 
 def test_values_become_members_of_our_own_enums() -> None:
