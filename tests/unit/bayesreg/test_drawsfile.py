@@ -8,6 +8,7 @@ from pathlib import Path
 import h5netcdf
 import numpy as np
 import pytest
+import xarray as xr
 
 from bayesreg import drawsfile
 from bayesreg.columns import CATEGORICAL, NUMERIC, RawColumn
@@ -155,3 +156,18 @@ def test_names_are_coordinates(tmp_path: Path) -> None:
         ]
         assert list(posterior["draw"][...]) == [0, 1, 2]
         assert "imputed" not in posterior.variables
+
+
+def test_xarray_reads_every_group_with_its_names(tmp_path: Path) -> None:
+    path = tmp_path / "draws.nc"
+    stored = make_stored(noise_rank=2, confounders=1, cells=4)
+    save_fit(path, stored)
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        assert tree.groups == ("/", "/posterior", "/sample_stats", "/constant_data")
+    with xr.open_dataset(path, group="posterior", engine="h5netcdf") as posterior:
+        scale = posterior["noise_scale"].sel(chain=1, target="t2")
+        np.testing.assert_array_equal(scale, stored.draws.noise_scale[1, :, 2])
+        assert list(posterior["covariate"].values) == ["age", "läge, °[b]", "x", "y z"]
+        assert posterior["loadings"].dims == ("chain", "draw", "component", "target")
+    with xr.open_dataset(path, group="sample_stats", engine="h5netcdf") as stats:
+        assert stats["log_likelihood"].dims == ("chain", "draw")
