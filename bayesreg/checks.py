@@ -39,6 +39,9 @@ from runtime.seeding import Stream
 DEFECTS = ("variance_dof", "remainder_dof", "jacobian")
 """Negative controls that are other data for the same program; `rowwise.py` has the wrong sweep order."""
 
+BATCH = 500
+"""Replicates at a time. With thousands in one batch XLA's threads were seen to wait for each other for ever."""
+
 
 @dataclass(frozen=True)
 class CheckSizes:
@@ -292,7 +295,7 @@ def _joint_replicates(
             quantities(state.parameters, psi, y, design, layout),
         )
 
-    return jax.vmap(replicate)(keys)
+    return lax.map(replicate, keys, batch_size=BATCH)
 
 
 @partial(jax.jit, static_argnames=("layout", "num_sweeps", "order"))
@@ -342,7 +345,7 @@ def _row_replicates(
         y = rowwise.completed(problem._replace(y=y), state.imputed)
         return compare(p, first_psi, first_y), compare(state.parameters, state.psi, y)
 
-    return jax.vmap(replicate)(keys)
+    return lax.map(replicate, keys, batch_size=BATCH)
 
 
 def row_joint_distribution_test(
@@ -525,7 +528,7 @@ def _rank_replicates(
         first = (State(keys[3], start), zero)
         return lax.scan(keep, first, jnp.arange(num_draws))[0][1]
 
-    return jax.vmap(replicate)(keys)
+    return lax.map(replicate, keys, batch_size=BATCH)
 
 
 def simulation_based_calibration(

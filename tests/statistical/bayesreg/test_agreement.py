@@ -8,6 +8,8 @@ standard deviations. Bounds 0.05 and 5 %. Means are Rao-Blackwellised, which lea
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from bayesreg.types import CONFIGURATIONS, Draws, ModelSettings
 
 pytestmark = [pytest.mark.stat, pytest.mark.slow, pytest.mark.timeout(3600)]
 
+LOG = logging.getLogger(__name__)
 SMALL = SimulationSettings(
     num_rows=80, num_test_rows=0, num_covariates=5, num_targets=8, rank=2, signal_share=0.1,
     covariates=Covariates.GAUSSIAN,
@@ -48,6 +51,10 @@ def assert_agree(first: Draws, second: Draws) -> None:
     a, b = posterior.summarise_coef(first), posterior.summarise_coef(second)
     difference = np.abs(a.mean - b.mean) / b.sd
     ratio = a.sd / b.sd
+    LOG.info(
+        "largest standardised difference %.3f, ratios %.3f to %.3f",
+        difference.max(), ratio.min(), ratio.max(),
+    )  # fmt: skip
     assert difference.max() < 0.05, f"largest standardised difference {difference.max():.3f}"
     assert np.abs(np.log(ratio)).max() < np.log(1.05), (
         f"ratios {ratio.min():.3f} to {ratio.max():.3f}"
