@@ -3,8 +3,9 @@
     python benchmarks/bench_out_of_core.py                       # 10,000,000 rows x 90 columns of Parquet
     python benchmarks/bench_out_of_core.py --rows 1000000        # a smaller one
 
-Writes the table in chunks to a temporary folder (4 bytes a cell), fits it by the command with its defaults, prints and
-writes benchmarks/results/out_of_core.json, and removes both. `peak` is the largest resident set of the command's own
+Writes the table in chunks to a temporary folder (4 bytes a cell), fits it by the command with its defaults but for the
+rank, which is the table's (docs/methods/bayes.md, section 12, says why that matters with so many rows), prints and
+writes benchmarks/results/out_of_core.json, and removes both. `peak_mb` is the largest resident set of the command's own
 process; for comparison, the same command on a hundredth of the rows. Time is given by the wall clock and by the
 processor, of all threads together.
 """
@@ -54,7 +55,8 @@ def fit(table: Path, folder: Path) -> dict[str, Any]:
     """The command on one table, in a child that reports what it took."""
     command = [
         sys.executable, "-m", "cli.main", "bayes", "fit", "--data", str(table),
-        "tables.covariates=[x*]", "tables.targets=[y*]", "--root", str(folder), "--quiet", "--json",
+        "tables.covariates=[x*]", "tables.targets=[y*]", f"model.rank={RANK}",
+        "--root", str(folder), "--quiet", "--json",
     ]  # fmt: skip
     environment = {**os.environ, "TOOLKIT_CACHE": str(folder / "cache")}
     code = (
