@@ -115,10 +115,15 @@ def fit_ridge_family(
         raise ValueError("a penalty for each target has no common rank")
     data = standardised(x, y)
     folds = random_folds(x.shape[0], NUM_FOLDS, seed)
-    error = sum(
+    errors = [
         _errors(data.x[train], data.y[train], data.x[test], data.y[test], penalties, max_rank)
         for train, test in folds
-    )  # (penalties, ranks, K)
+    ]  # each (penalties, ranks, K)
+    # a column that does not vary in a fold leaves it fewer ranks; those above are its largest
+    ranks = max(part.shape[1] for part in errors)
+    error = sum(
+        np.pad(part, ((0, 0), (0, ranks - part.shape[1]), (0, 0)), mode="edge") for part in errors
+    )
     if per_target:
         best = error[:, -1].argmin(axis=0)
         chosen = {"penalty": float(np.median(np.asarray(penalties)[best]))}

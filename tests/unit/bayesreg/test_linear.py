@@ -93,3 +93,14 @@ def test_folds_part_the_rows_and_depend_on_the_seed_alone() -> None:
     assert all(np.array_equal(a[1], b[1]) for a, b in zip(folds, again, strict=True))
     other = random_folds(23, 5, seed=2)
     assert not all(np.array_equal(a[1], b[1]) for a, b in zip(folds, other, strict=True))
+
+
+def test_folds_in_which_a_column_does_not_vary_have_fewer_ranks() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(30, 3))
+    x[:, 2] = 0.0
+    x[4, 2] = 1.0  # held out in one fold, where two columns are left
+    y = x @ rng.normal(size=(3, 5)) + 0.1 * rng.normal(size=(30, 5))
+    fit = fit_ridge_family(x, y, seed=0, max_rank=3)
+    assert fit.coef.shape == (3, 5)
+    assert np.isfinite(fit.coef).all()
