@@ -107,13 +107,19 @@ def _gpu_lines(gpus: Mapping[str, Any]) -> dict[str, str]:
 
 def _sandbox() -> dict[str, Any]:
     """What programs that nobody trusts can be locked in with; tried out, not looked up."""
+    from rlgrok.sandbox.naming import named_level
     from rlgrok.sandbox.pool import capabilities
     from runtime.errors import InfrastructureError
 
     try:
-        return {**capabilities(), "problem": ""}
+        return {**capabilities(), "named": named_level(), "problem": ""}
     except InfrastructureError as error:
-        return {"layers": {}, "levels": [], "problem": error.one_line()}
+        return {
+            "layers": {},
+            "levels": [],
+            "named": named_level(),
+            "problem": error.one_line(),
+        }
 
 
 def _sandbox_lines(sandbox: Mapping[str, Any]) -> dict[str, str]:
@@ -123,7 +129,8 @@ def _sandbox_lines(sandbox: Mapping[str, Any]) -> dict[str, str]:
     layers = {
         name: "holds" if why is None else f"no: {why}" for name, why in sandbox["layers"].items()
     }
-    return {**layers, "levels": ", ".join(sandbox["levels"]) or "none: programs are not run here"}
+    levels = ", ".join(sandbox["levels"]) or "none: programs are not run here"
+    return {**layers, "levels": levels, "level in use": sandbox["named"]}
 
 
 def _framework_line(framework: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cli import errors
+from cli import errors, locking
 from cli.invocation import Invocation
 from cli.schema import checked, from_saved, known_keys
 from runtime.errors import UntrustworthyError
@@ -160,6 +160,7 @@ def _perform(
         overrides=list(hydra.overrides.task),
     )
     try:
+        locking.name_level()
         summary = work(job)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the boundary of a job
         outcome = _failed(job, error)

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli import bayes, doctor, errors, output, rl, runs
+from cli import bayes, doctor, errors, locking, output, rl, runs
 
 app = typer.Typer(
     name="toolkit",
@@ -57,6 +57,7 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. Every exception ends here."""
     try:
+        locking.name_level()
         code = int(app(args=arguments, prog_name="toolkit", standalone_mode=False) or errors.DONE)
         if (
             code == errors.INTERRUPTED

@@ -147,6 +147,7 @@ def _check(scope: str, *, strict: bool) -> None:
         ConfigError: no such scope, an option of another, or this machine cannot lock programs in.
     """
     from cli.problems import BOUNCINGSIM, find_scope
+    from rlgrok.sandbox.naming import named_level
     from rlgrok.sandbox.pool import Sandbox
     from runtime.errors import ConfigError
 
@@ -158,7 +159,7 @@ def _check(scope: str, *, strict: bool) -> None:
                 got=f"--strict --scope {scope}",
                 where="--strict",
             )
-        with Sandbox(workers=1):
+        with Sandbox(workers=1, level=named_level()):
             pass
 
 

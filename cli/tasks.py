@@ -13,6 +13,7 @@ from typing import Any
 from bayesreg.compare_config import CompareConfig
 from bayesreg.config import FitConfig
 from bayesreg.simulate_config import CheckConfig, SimulateConfig
+from cli import locking
 from cli.job import Job, task
 from cli.paths import cache_folder
 from rlgrok.config import EvalConfig, TrainConfig
@@ -129,6 +130,7 @@ def _opened(
         ) as claim,
         job.open_run(config, **manifest) as run,
         make_training_view(quiet=job.invocation.quiet, live=job.live()) as view,
+        locking.noted(config, run),
     ):
         yield {"run": run, "view": view, "claim": claim}
 

@@ -166,7 +166,7 @@ class Sandbox:
                 f"this machine cannot lock programs in at the level {self.level!s}",
                 got="; ".join(f"{name}: {why}" for name, why in sorted(lacking.items())),
                 expected="a kernel with Landlock and seccomp filters",
-                hint="`toolkit doctor` shows what it offers; a weaker level must be named",
+                hint="`toolkit doctor` shows what it offers; a weaker level must be named: TOOLKIT_SANDBOX=filter",
             )
 
     def _replace(self, worker: Worker) -> Worker:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from types import TracebackType
 
+from rlgrok.sandbox.naming import named_level
 from rlgrok.serving import MANUFACTORIA
 from rlgrok.serving.frames import ANSWER, OUTCOMES, pack_request
 from rlgrok.serving.limits import Limits
@@ -91,7 +92,12 @@ class JudgePool:
         self.num_waiting = 0
         self.num_restarts = 0
         self._limits = limits
-        settings = {"limits": asdict(limits), "scope": scope, "strict": strict}
+        settings = {
+            "limits": asdict(limits),
+            "scope": scope,
+            "strict": strict,
+            "level": named_level(),
+        }
         self._command = (*command, json.dumps(settings))
         self._idle: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()  # the last used is still warm
         self._workers: set[_Worker] = set()

@@ -1,6 +1,6 @@
 """A judging process: reads requests from standard input and writes answers to standard output, one after another.
 
-    python -m rlgrok.serving.worker '{"limits": {...}, "scope": "manufactoria", "strict": false}'
+    python -m rlgrok.serving.worker '{"limits": {...}, "scope": "manufactoria", "strict": false, "level": "full"}'
 
 It ends when its input does, so it cannot outlive the service. Ctrl-C is not for it: the service starts it in a
 process group of its own and closes its input when every answer is out.
@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from rlgrok.serving import BOUNCINGSIM
 from rlgrok.serving.frames import READY, REQUEST, pack_answer
@@ -34,7 +34,7 @@ def main(argument: str) -> None:
         os.fdopen(os.dup(1), "wb", buffering=0) as answers,
     ):
         os.dup2(2, 1)  # whatever else is printed is for people
-        with _judging(settings["scope"], limits, strict=settings["strict"]) as answer:
+        with _judging(settings, limits) as answer:
             _write(answers, READY)
             while head := requests.read(REQUEST.size):
                 body = requests.read(REQUEST.unpack(head)[0])
@@ -42,19 +42,19 @@ def main(argument: str) -> None:
 
 
 @contextmanager
-def _judging(scope: str, limits: Limits, *, strict: bool) -> Iterator[Callable[[bytes], Answer]]:
+def _judging(settings: Mapping[str, Any], limits: Limits) -> Iterator[Callable[[bytes], Answer]]:
     """What answers a request of a scope; only that scope's code is loaded."""
-    if scope == BOUNCINGSIM:
+    if settings["scope"] == BOUNCINGSIM:
         from rlgrok.sandbox.pool import Sandbox
         from rlgrok.serving import programs
 
-        with Sandbox(workers=1) as sandbox:
+        with Sandbox(workers=1, level=settings["level"]) as sandbox:
             yield lambda body: programs.answer(body, limits, sandbox)
         return
     from rlgrok.serving import answers
 
     answers.warm_up()
-    yield lambda body: answers.answer(body, limits, strict=strict)
+    yield lambda body: answers.answer(body, limits, strict=settings["strict"])
 
 
 def _write(stream: BinaryIO, data: bytes) -> None:

@@ -7,6 +7,7 @@ its times itself, so the stricter verdict can only be stricter about the balls.
 from __future__ import annotations
 
 import atexit
+import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from rlgrok.types import Problem, Verdict
 if TYPE_CHECKING:
     from rlgrok.sandbox.pool import Sandbox
 
+_LOG = logging.getLogger(__name__)
 HALF_WAY_TIMES = tuple(round(time - INTERVAL_S / 2, 2) for time in DEFAULT_TIMES)
 """Between the published ones: a program that knows the answers of those alone fails here."""
 
@@ -54,13 +56,18 @@ def oracle(problem: Problem) -> str:
 
 @cache
 def shared_sandbox() -> Sandbox:
-    """The sandbox of this process; it ends with the process.
+    """The sandbox of this process, at the level that was named; it ends with the process.
 
     Raises:
         ConfigError: this machine cannot lock programs in.
     """
+    from rlgrok.sandbox.naming import named_level
     from rlgrok.sandbox.pool import Sandbox
+    from rlgrok.sandbox.types import Level
 
-    sandbox = Sandbox().__enter__()
+    level = named_level()
+    sandbox = Sandbox(level=level).__enter__()
+    if level is not Level.FULL:
+        _LOG.warning("warning: programs are locked in at the level %s, which is weaker than full", level)
     atexit.register(sandbox.close)
     return sandbox

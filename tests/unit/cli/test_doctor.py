@@ -63,6 +63,7 @@ def found(**machine: object) -> dict[str, Any]:
         "sandbox": {
             "layers": {"landlock": "not there", "filter": None},
             "levels": ["filter", "limits"],
+            "named": "full",
             "problem": "",
         },
     }
@@ -89,10 +90,16 @@ def test_people_read_sentences(toolkit: Callable, monkeypatch: pytest.MonkeyPatc
 def test_a_sandbox_that_cannot_be_tried_is_said() -> None:
     broken = {**found(), "sandbox": {"layers": {}, "levels": [], "problem": "exit code 1"}}
     assert doctor.readable(broken)["sandbox"] == {"layers": "cannot be tried: exit code 1"}
-    nothing = {"layers": {"filter": "only on Linux"}, "levels": [], "problem": ""}
+    nothing = {
+        "layers": {"filter": "only on Linux"},
+        "levels": [],
+        "named": "filter",
+        "problem": "",
+    }
     assert doctor.readable({**found(), "sandbox": nothing})["sandbox"] == {
         "filter": "no: only on Linux",
         "levels": "none: programs are not run here",
+        "level in use": "filter",
     }
 
 
