@@ -84,9 +84,7 @@ def marks(problem_id: str, token: int) -> int:
 
 def make_policy() -> Policy:
     """A tiny policy with its logits spread out, so that some tokens are ten times as likely as others."""
-    policy = build_tiny_policy(
-        hidden_size=16, num_layers=1, num_heads=2, max_positions=40, seed=0
-    )
+    policy = build_tiny_policy(hidden_size=16, num_layers=1, num_heads=2, max_positions=40, seed=0)
     with torch.no_grad():
         policy.model.get_input_embeddings().weight.mul_(4.0)
     return policy

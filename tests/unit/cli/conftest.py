@@ -49,6 +49,7 @@ class NoDevice:
     """A claim that touches nothing: this process may have imported anything."""
 
     device = "cpu"
+    framework = "torch"
     threads = 1
 
     def __enter__(self) -> NoDevice:
