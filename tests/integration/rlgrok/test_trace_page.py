@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,22 +20,6 @@ ROTATE = (
     "PAINTER_YELLOW p:\n    NEXT a\nEND end"
 )
 ENDLESS = ROTATE.replace("PAINTER_YELLOW", "PAINTER_RED")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
-    options = ["--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    if os.geteuid() == 0:
-        options.append("--no-sandbox")  # Chromium refuses to run as root with it
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=found, args=options)
-        yield running
-        running.close()
 
 
 @pytest.fixture
