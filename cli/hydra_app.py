@@ -60,7 +60,7 @@ class Application:
         return [*known_keys(self.kind), *self.presets]
 
 
-TRAIN = Application("rl_train", TrainConfig, "train", presets=("experiment", "debug"))
+TRAIN = Application("rl_train", TrainConfig, "train", presets=("experiment", "debug", "tests", "reward"))
 EVALUATE = Application("rl_eval", EvalConfig, "evaluate", presets=("scope",))
 LEARNABILITY = replace(EVALUATE, task="learnability", command="rl-learnability")
 REFERENCE = replace(TRAIN, task="reference", command="rl-reference")

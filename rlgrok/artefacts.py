@@ -31,6 +31,10 @@ Record = Mapping[str, Any]
 class Examples:
     """Programs worth a look; None where the run has none."""
 
+    base_attempt: Record | None
+    """The untrained policy's greedy completion of the problem of `first_heldout`, where that is wrong."""
+    near_miss: Record | None
+    """Of the draws before the first success the wrong one that passes the largest share of the tests, the last such."""
     first_success: Record | None
     """The earliest rollout, training or held-out, that is right as far as it was judged."""
     first_heldout: Record | None
@@ -90,7 +94,7 @@ def read_artefacts(path: Path) -> Artefacts:
         config_text=(path / "config.yaml").read_text(encoding="utf-8"),
         summary=summary,
         events=tuple(events),
-        curves=read_curves(metrics, events, scan.greedy),
+        curves=read_curves(metrics, events, scan.greedy, scan.training),
         evaluations=tuple(results["evaluations"]),
         examples=scan.examples(),
     )
@@ -102,6 +106,8 @@ class _Scan:
     def __init__(self) -> None:
         self.greedy: list[Record] = []
         self._first_success: Record | None = None
+        self.training: dict[str, dict[int, tuple[int, int]]] = {}
+        self._near_miss: Record | None = None
         self._false_pass: Record | None = None
         self._final: list[Record] = []
 
@@ -117,16 +123,42 @@ class _Scan:
             and not record["kind"].startswith("base")
         ):
             self._first_success = _earlier(self._first_success, record)
+        elif record["kind"] == "train" and not record.get("replayed"):
+            self._near_miss = self._nearer(record)
+        if record["kind"] == "train" and not record.get("replayed"):
+            self._count(record)
         if record["full_pass"] and record.get("exhaustive") is False:
             self._false_pass = record
         return False
 
+    def _nearer(self, record: Record) -> Record | None:
+        """The better near miss of the known one and a wrong draw; none counts after the first success."""
+        known = self._near_miss
+        is_late = self._first_success is not None and _step(self._first_success) < _step(record)
+        if is_late or (known is not None and record["pass_rate"] < known["pass_rate"]):
+            return known
+        return record if record["status"] == "failed" and record["pass_rate"] else known
+
+    def _count(self, record: Record) -> None:
+        steps = self.training.setdefault(record["problem_id"], {})
+        passes, total = steps.get(int(record["step"]), (0, 0))
+        steps[int(record["step"])] = passes + bool(record["full_pass"]), total + 1
+
     def examples(self) -> Examples:
         """The programs picked; the final evaluation counts as later than any step."""
         heldout = [*self.greedy, *self._final]
+        first_heldout = _first(heldout, is_right)
+        subject = None if first_heldout is None else first_heldout["problem_id"]
         return Examples(
+            base_attempt=_first(
+                self.greedy,
+                lambda record: not is_right(record)
+                and record["step"] == 0
+                and subject in (None, record["problem_id"]),
+            ),
+            near_miss=self._near_miss,
             first_success=self._first_success,
-            first_heldout=_first(heldout, is_right),
+            first_heldout=first_heldout,
             last_failure=_first(reversed(heldout), lambda record: not is_right(record)),
             false_pass=self._false_pass,
         )

@@ -297,6 +297,8 @@ class EvaluationConfig:
     """Completions decoded at once."""
     compare_base: bool = MANDATORY  # type: ignore[assignment]
     """At the end of a training run, measure the untrained policy in the same way."""
+    climb_every: int | None = None
+    """Steps between held-out evaluations while a run climbs, where that is denser than `every`. None: `every`."""
 
 
 @dataclass
@@ -307,6 +309,8 @@ class CheckpointConfig:
     """Steps between checkpoints."""
     keep: int = setting(low=1)
     """Newest complete checkpoints kept; the last one is always kept."""
+    keep_climb: int = 0
+    """With `evaluation.climb_every`: each evaluation of the climb saves a checkpoint; so many of them are kept."""
 
 
 @dataclass
@@ -362,6 +366,7 @@ class TrainConfig:
             _check_replay(self.replay, self.training)
         _check_ingredients(self)
         _check_pass_at_k(self.evaluation)
+        _check_climb(self.evaluation, self.checkpoint)
 
 
 @dataclass
@@ -597,6 +602,32 @@ def _check_ingredients(config: TrainConfig) -> None:
             got=f"{config.replay.per_group} of {smallest}",
             expected="replay.per_group below every size of sampling.group_sizes",
             where="replay.per_group",
+        )
+
+
+def _check_climb(evaluation: EvaluationConfig, checkpoint: CheckpointConfig) -> None:
+    """Checkpoints of the climb are those of its evaluations."""
+    if evaluation.climb_every is not None and evaluation.climb_every < 1:
+        raise ConfigError(
+            "value out of range",
+            got=evaluation.climb_every,
+            expected="at least 1",
+            where="evaluation.climb_every",
+        )
+    if checkpoint.keep_climb < 0:
+        raise ConfigError(
+            "value out of range",
+            got=checkpoint.keep_climb,
+            expected="at least 0",
+            where="checkpoint.keep_climb",
+        )
+    if checkpoint.keep_climb and evaluation.climb_every is None:
+        raise ConfigError(
+            "checkpoint.keep_climb waits for evaluations of the climb",
+            got="evaluation.climb_every=null",
+            expected="evaluation.climb_every=1, or checkpoint.keep_climb=0",
+            where="checkpoint.keep_climb",
+            hint="evaluation=climb checkpoint=climb",
         )
 
 

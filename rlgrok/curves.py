@@ -45,6 +45,10 @@ class Curves:
     """Problems in each held-out evaluation; None when unknown."""
     by_problem: Mapping[str, Mapping[int, Mapping[str, Any]]] = field(default_factory=dict)
     """Problem id -> step -> greedy rollout record."""
+    training: Mapping[str, Mapping[int, tuple[int, int]]] = field(default_factory=dict)
+    """Training problem id -> step -> full passes and completions, replayed ones left out, as far as they were kept."""
+    floor: float | None = None
+    """Dense reward of the best program that does not look at the problem; None when unknown."""
 
     def get(self, name: str) -> Series:
         """A metric; empty when it was never logged."""
@@ -60,6 +64,7 @@ def read_curves(
     metrics: Iterable[Mapping[str, Any]],
     events: Iterable[Mapping[str, Any]] = (),
     greedy: Iterable[Mapping[str, Any]] = (),
+    training: Mapping[str, Mapping[int, tuple[int, int]]] | None = None,
 ) -> Curves:
     """Curves from the records of a run folder.
 
@@ -67,7 +72,9 @@ def read_curves(
         metrics: lines of `metrics.jsonl`. Of two lines with the same step and name the later one counts.
         events: lines of `events.jsonl`.
         greedy: rollout records of kind `greedy`.
+        training: see `Curves.training`.
     """
+    events = tuple(events)
     points: dict[str, dict[int, float]] = {}
     for line in metrics:
         for name, value in line.items():
@@ -86,6 +93,8 @@ def read_curves(
         ),
         num_heldout=len(by_problem) or None,
         by_problem=by_problem,
+        training=training or {},
+        floor=next((e["value"] for e in reversed(events) if e.get("kind") == "trivial_floor"), None),
     )
 
 

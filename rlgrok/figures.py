@@ -16,7 +16,7 @@ import numpy as np
 
 from rlgrok.curves import Curves, PhaseChange, Series, centred_mean
 from rlgrok.passk import clopper_pearson
-from rlgrok.survival import Times, survival_curve
+from rlgrok.survival import Times, first_reach, survival_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,6 +78,7 @@ def training_curve(
     """
     with _figure(9.0, 5.0) as (figure, output):
         axes = figure.add_subplot()
+        _floor_line(axes, curves)
         _training_lines(axes, curves)
         _heldout_lines(axes, curves)
         _share_axis(axes)
@@ -146,6 +147,13 @@ def seed_curves(runs: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
 PANELS = (
     ("groups without variance: no gradient comes from them", {"zero_variance_share": ("", RED)}),
     (
+        "groups with a success and a failure: all that a binary reward could learn from",
+        {
+            "informative_observed": ("came", GREEN),
+            "informative_expected": ("expected, 1 - p^G - (1-p)^G", PURPLE),
+        },
+    ),
+    (
         "entropy of the policy, nats a token",
         {
             "entropy": ("all tokens", SOFT),
@@ -155,6 +163,8 @@ PANELS = (
     ("distance to the gate that ends the dense phase", {"gate_distance": ("", PURPLE)}),
 )
 """Diagnostics: a panel's heading, and its metrics with their legend and colour."""
+SHARES = {"zero_variance_share", "informative_observed"}
+"""Metrics whose panels run from 0 to 100 %."""
 
 
 def survival_curves(arms: Mapping[str, Times], *, title: str, level: float) -> bytes:
@@ -323,7 +333,7 @@ def diagnostics(curves: Curves, *, title: str) -> bytes:
             axes.set_ylim(bottom=0.0)
             if len(lines) > 1 and axes.lines:
                 axes.legend(loc="best", frameon=True, framealpha=0.9, edgecolor="none")
-            if "zero_variance_share" in lines:
+            if not SHARES.isdisjoint(lines):
                 _share_axis(axes)
         _step_axis(grid[-1], curves)
         _mark_changes(grid, curves.changes, height=0.75)
@@ -384,6 +394,50 @@ def problem_map(curves: Curves, *, title: str) -> bytes:
     return output.getvalue()
 
 
+LEARNED_SHARE = 0.5
+"""A training problem counts as learned when half of its completions pass, at two visits in a row."""
+MAX_MAP_COLUMNS = 75
+"""Columns of the map of training problems; more would be thinner than a line."""
+MAX_MAP_NAMES = 40
+"""Rows up to which the problems' names stand beside the map."""
+
+
+def training_map(curves: Curves, *, title: str) -> bytes:
+    """Each training problem over time: share of its own completions that pass; white where it was not visited."""
+    rows = sorted(
+        curves.training, key=lambda name: (_learned_in_training(curves.training[name]), name)
+    )
+    last = max((step for visits in curves.training.values() for step in visits), default=1)
+    width = max(1, -(-last // MAX_MAP_COLUMNS))
+    image = np.full((max(1, len(rows)), -(-last // width)), np.nan)
+    for row, name in enumerate(rows):
+        bins: dict[int, list[int]] = {}
+        for step, (passes, total) in curves.training[name].items():
+            known = bins.setdefault((step - 1) // width, [0, 0])
+            known[0] += passes
+            known[1] += total
+        for column, (passes, total) in bins.items():
+            image[row, column] = passes / total
+    with _figure(9.0, 1.5 + min(6.0, 0.24 * max(2, len(rows)))) as (figure, output):
+        axes = figure.add_subplot()
+        axes.grid(False)
+        extent = (0.5, image.shape[1] * width + 0.5, len(rows) - 0.5, -0.5)
+        drawn = axes.imshow(
+            image, cmap="viridis", vmin=0.0, vmax=1.0, aspect="auto", interpolation="nearest", extent=extent
+        )
+        names = [row.rsplit(":", 1)[-1] for row in rows] if len(rows) <= MAX_MAP_NAMES else []
+        axes.set_yticks(range(len(names)), names, fontsize=9)
+        axes.tick_params(length=0)
+        axes.set_xlabel("optimiser step")
+        axes.set_ylabel(f"training problem ({len(rows)})")
+        axes.set_title(title)
+        bar = figure.colorbar(drawn, ax=axes, ticks=[0, 0.5, 1.0], pad=0.02)
+        bar.ax.set_yticklabels(["0", "50 %", "100 %"])
+        bar.set_label("completions that pass")
+        bar.outline.set_visible(False)
+    return output.getvalue()
+
+
 @contextmanager
 def _figure(width: float, height: float) -> Iterator[tuple[Figure, io.BytesIO]]:
     """A figure in our style, in inches; rendered to the buffer on the way out."""
@@ -411,6 +465,15 @@ def _step_axis(axes: Axes, curves: Curves) -> None:
     axes.set_xlim(0, max(1, curves.last_step) * 1.01)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("optimiser step")
+
+
+def _floor_line(axes: Axes, curves: Curves) -> None:
+    """What the dense reward is worth to a program that knows nothing."""
+    if curves.floor is not None:
+        axes.axhline(
+            curves.floor, color=SOFT, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1,
+            label=f"trivial floor: {curves.floor:.2f} of the dense reward",
+        )  # fmt: skip
 
 
 def _training_lines(axes: Axes, curves: Curves) -> None:
@@ -520,7 +583,9 @@ def _headline(figure: Figure, title: str, base: str | None) -> None:
         axes.text(0, 1.025, base, transform=axes.transAxes, color=SOFT, fontsize=10.5, va="bottom")
 
 
-LEGEND_ORDER = ("held-out: right", "held-out: passes", "95 %", "training: full", "training: dense")
+LEGEND_ORDER = (
+    "held-out: right", "held-out: passes", "95 %", "training: full", "training: dense", "trivial floor",
+)  # fmt: skip
 """How the labels of the training curve begin, most important first; two columns."""
 
 
@@ -572,13 +637,26 @@ def _pass_at_k_lines(axes: Axes, evaluation: Mapping[str, Any], name: str) -> No
 
 
 def _ordered_problems(curves: Curves) -> list[str]:
-    """Problem ids, the earliest solved first."""
+    """Problem ids in the order in which they were learned; those that never were, by their first success, come last."""
 
-    def first_solved(name: str) -> float:
-        solved = [step for step, record in curves.by_problem[name].items() if _is_right(record)]
-        return min(solved, default=float("inf"))
+    def learned(name: str) -> tuple[float, float, str]:
+        records = sorted(curves.by_problem[name].items())
+        steps = [step for step, _ in records]
+        values = [float(_is_right(record)) for _, record in records]
+        return (*(_or_never(first_reach(steps, values, 1.0, hold=hold)) for hold in (2, 1)), name)
 
-    return sorted(curves.by_problem, key=lambda name: (first_solved(name), name))
+    return sorted(curves.by_problem, key=learned)
+
+
+def _or_never(step: float | None) -> float:
+    return float("inf") if step is None else step
+
+
+def _learned_in_training(visits: Mapping[int, tuple[int, int]]) -> float:
+    """The first of two visits in a row at which half of a problem's completions pass; never: infinity."""
+    steps = sorted(visits)
+    shares = [visits[step][0] / visits[step][1] for step in steps]
+    return _or_never(first_reach(steps, shares, LEARNED_SHARE, hold=2))
 
 
 def _map_colors(curves: Curves, rows: Sequence[str], steps: Sequence[int]) -> np.ndarray:

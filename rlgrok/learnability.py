@@ -12,8 +12,8 @@ from rlgrok.artefacts import LEARNABILITY
 from rlgrok.config import EvalConfig
 from rlgrok.evaluate import evaluate
 from rlgrok.evaluation.learnability import family_curves
+from rlgrok.floor import trivial_floor
 from rlgrok.problems import build_problems
-from rlgrok.types import Problem
 from runtime.devices import DeviceClaim
 from runtime.progress import TrainingView
 from runtime.run import Run
@@ -62,22 +62,3 @@ def learnability(
     run.write_summary(summary)
     build_report(run.path)
     return summary
-
-
-def trivial_floor(scope: str, problems: tuple[Problem, ...]) -> list[dict[str, Any]]:
-    """What the best program that does not look at the problem earns, by family; empty where the scope has none."""
-    if scope != "manufactoria":
-        return []
-    from rlgrok.delta.manufactoria.audit import trivial_earnings
-
-    best: dict[str, dict[str, Any]] = {}
-    for earned in trivial_earnings(problems):
-        known = best.get(earned.family)
-        if known is None or earned.pass_rate > known["pass_rate"]:
-            best[earned.family] = {
-                "family": earned.family,
-                "program": earned.program,
-                "pass_rate": earned.pass_rate,
-                "full_pass": earned.full_pass,
-            }
-    return list(best.values())

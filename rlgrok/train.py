@@ -24,6 +24,7 @@ from rlgrok.evaluation.sources import (
     REFERENCE,
     runs_root,
 )
+from rlgrok.floor import dense_floor, trivial_floor
 from rlgrok.policy import (
     DTYPES,
     Policy,
@@ -41,6 +42,7 @@ from rlgrok.training import checkpoints
 from rlgrok.training.curriculum import build_curriculum
 from rlgrok.training.feedback import feedback_writer
 from rlgrok.training.heldout import HeldoutEvaluator
+from rlgrok.training.jump import JumpWatch
 from rlgrok.training.order import prompt_order
 from rlgrok.training.payment import Payment
 from rlgrok.training.record import StepRecord
@@ -158,6 +160,8 @@ def train(
     session = _session(config, run, view, data, prompts, policy, verifier)
     if start.state is not None:
         session.load_state_dict(start.state)
+    if start.step == 0:
+        _tell_floor(run, config, scope, data)
     if not data.heldout and start.step == 0:
         run.event("warning", step=0, name="no_heldout_problems", message=NOTHING_HELD_OUT)
         view.note("warning", NOTHING_HELD_OUT)
@@ -178,6 +182,15 @@ def train(
         step=step,
         proof=base_proof,
     )
+
+
+def _tell_floor(run: Run, config: TrainConfig, scope: Scope, data: DataSet) -> None:
+    """Note what programs earn on the training problems that do not look at them; the report draws it."""
+    balanced = config.schedule.dense_reward is DenseReward.BALANCED
+    floor = trivial_floor(scope.name, data.train, judge=config.judge, balanced=balanced)
+    if floor:
+        programs = {record["family"]: record["program"] for record in floor}
+        run.event("trivial_floor", step=0, value=dense_floor(floor, balanced=balanced), programs=programs)
 
 
 def data_hash(data: DataSet) -> str:
@@ -341,6 +354,7 @@ def _session(
         ),
         progress=config.curriculum.progress,
         index_of={problem.id: index for index, problem in enumerate(data.train)},
+        watch=JumpWatch(config.evaluation.climb_every, config.checkpoint.keep_climb),
     )
 
 
@@ -420,7 +434,13 @@ def _optimise(
         seed=stream.child("trainer").seed32,
         rollout=rollout,
         reward=reward,
-        hooks=Hooks(session.before_step, session.after_step, session.after_log, session.after_save),
+        hooks=Hooks(
+            session.before_step,
+            session.after_step,
+            session.after_log,
+            session.after_save,
+            wants_save=lambda: session.wants_save,
+        ),
     )
     view.start(config.training.max_steps, config.name)
     with StopRequest(lambda: view.note("stopping", STOPPING)) as stop:

@@ -14,7 +14,14 @@ from rlgrok.artefacts import Artefacts, read_artefacts
 from rlgrok.report.headline import add_headline, transition_of
 from rlgrok.report.learnability import add_learnability
 from rlgrok.report.programs import add_programs
-from rlgrok.report.sections import add_curve, add_policies, add_problems, add_signal, add_verdicts
+from rlgrok.report.sections import (
+    add_curve,
+    add_policies,
+    add_problems,
+    add_signal,
+    add_training_problems,
+    add_verdicts,
+)
 from rlgrok.report.wording import data_words, event_words, pairs
 from runtime.report import Report
 
@@ -51,6 +58,8 @@ def build_report(path: Path) -> Path:
     if is_training:
         add_signal(report, run)
     add_problems(report, run)
+    if is_training:
+        add_training_problems(report, run)
     add_programs(report, run)
     _add_notes(report, run)
     _add_origin(report, run)

@@ -24,15 +24,17 @@ from runtime.settings import from_plain
 def add_programs(report: Report, run: Artefacts) -> None:
     """The section; nothing when the run has no rollouts yet."""
     chosen = run.examples
-    shown = {
-        "The first success": chosen.first_success,
-        "The first right program for a held-out problem": chosen.first_heldout,
-        "The last greedy failure on a held-out problem": chosen.last_failure,
-        "The last false pass": chosen.false_pass,
-    }
-    if chosen.first_heldout is chosen.first_success:
-        del shown["The first right program for a held-out problem"]
-    if not any(shown.values()):
+    shown = _distinct(
+        {
+            SUCCESS: chosen.first_success,
+            FALSE_PASS: chosen.false_pass,
+            HELDOUT: chosen.first_heldout,
+            FAILURE: chosen.last_failure,
+            NEAR_MISS: chosen.near_miss,
+            ATTEMPT: chosen.base_attempt,
+        }
+    )
+    if not shown:
         return
     report.section(
         "Programs",
@@ -42,14 +44,40 @@ def add_programs(report: Report, run: Artefacts) -> None:
     scope = SCOPES[run.config["data"]["scope"]]
     problems = _problems(run, scope)
     for heading, record in shown.items():
-        if record is not None:
-            caption = f"{heading}: {_outcome(record)}{_mistake(record, scope, problems)}"
-            _add_program(report, scope, caption, record["text"])
+        caption = f"{heading}: {_outcome(record)}{_mistake(record, scope, problems)}"
+        _add_program(report, scope, caption, record["text"])
     subject = chosen.first_heldout or chosen.first_success or chosen.last_failure
     problem = problems.get(subject["problem_id"]) if subject else None
     if problem is not None and problem.has_oracle:
         caption = f"The oracle's program for {problem.id}."
         _add_program(report, scope, caption, scope.oracle(problem))
+
+
+ATTEMPT = "The untrained policy's attempt"
+NEAR_MISS = "The nearest miss before the first success"
+SUCCESS = "The first success"
+HELDOUT = "The first right program for a held-out problem"
+FAILURE = "The last greedy failure on a held-out problem"
+FALSE_PASS = "The last false pass"
+STORY = (ATTEMPT, NEAR_MISS, SUCCESS, HELDOUT, FAILURE, FALSE_PASS)
+"""In the order of the training, as they are shown."""
+MAX_PROGRAMS = 5
+
+
+def _distinct(candidates: Mapping[str, Record | None]) -> dict[str, Record]:
+    """The first `MAX_PROGRAMS` of the candidates, most telling first, in the order of `STORY`.
+
+    A program that stands there already for the same problem is not shown again.
+    """
+    seen: set[tuple[str, str]] = set()
+    kept: dict[str, Record] = {}
+    for heading, record in candidates.items():
+        key = None if record is None else (record["problem_id"], record["text"])
+        if record is None or key in seen or len(kept) == MAX_PROGRAMS:
+            continue
+        seen.add(key)
+        kept[heading] = record
+    return dict(sorted(kept.items(), key=lambda pair: STORY.index(pair[0])))
 
 
 def _outcome(record: Record) -> str:

@@ -47,6 +47,10 @@ def _curve_caption(run: Artefacts, transition: Mapping[str, Any] | None) -> str:
         sentences.append("The dotted line marks the change of reward.")
     if transition is not None and transition["transition_step"] is not None:
         sentences.append("The orange line is the transition, the band its 95 % interval.")
+    if run.curves.floor is not None:
+        sentences.append(
+            "Trivial floor: the dense reward of the best program that does not look at the problem."
+        )
     sentences.append("Training values are of drawn completions; replayed ones count as failures.")
     return " ".join(sentences)
 
@@ -153,9 +157,26 @@ def add_signal(report: Report, run: Artefacts) -> None:
     )
     if run.curves.get("zero_variance_share"):
         png = figures.diagnostics(run.curves, title="Learning signal")
-        _figure(report, run, "diagnostics", png, "Thin: every step. Thick: mean over five steps.")
+        caption = (
+            "Thin: every step. Thick: mean over five steps. The expected share takes each problem's success p from its "
+            "earlier visits."
+        )
+        _figure(report, run, "diagnostics", png, caption)
     else:
         report.text("No training step yet.")
+
+
+def add_training_problems(report: Report, run: Artefacts) -> None:
+    """Each training problem over time; nothing where no training draw was kept."""
+    if not run.curves.training:
+        return
+    report.section(
+        "Training problems",
+        "What the policy's own completions for each problem came to. What was learned first is on top: half of its "
+        "completions pass, at two visits in a row.",
+    )
+    png = figures.training_map(run.curves, title="Training problems over training")
+    _figure(report, run, "training-problems", png, "White: not visited. Replayed completions are left out.")
 
 
 def add_problems(report: Report, run: Artefacts) -> None:
@@ -171,7 +192,7 @@ def add_problems(report: Report, run: Artefacts) -> None:
             run,
             "problems",
             png,
-            "One greedy completion per problem and evaluation, earliest solved on top.",
+            "One greedy completion per problem and evaluation; what was learned first is on top.",
         )
     if subject is not None:
         k = subject["problems"][0]["k"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,10 @@ def list_checkpoints(folder: Path) -> list[Checkpoint]:
     return sorted(found, key=lambda checkpoint: checkpoint.step)
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints."""
-    for checkpoint in list_checkpoints(folder)[:-keep]:
+def prune(folder: Path, keep: int, *, spared: Collection[int] = ()) -> None:
+    """Remove all but the newest `keep` checkpoints and those of the `spared` steps, which are not counted."""
+    regular = [found for found in list_checkpoints(folder) if found.step not in spared]
+    for checkpoint in regular[:-keep]:
         with storage_errors(checkpoint.path):
             shutil.rmtree(checkpoint.path)
 

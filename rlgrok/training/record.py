@@ -170,6 +170,11 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
+def two_outcomes(visited: Sequence[Outcome]) -> float:
+    """Share of groups in which some completions passed everything and some did not; 0 of none."""
+    return mean([float(0.0 < item.full_pass < 1.0) for item in visited])
+
+
 def expected_informative(success: Sequence[float], group_size: int) -> float:
     """Share of groups with both outcomes that a binary reward would give, 1 - p^G - (1-p)^G on average.
 

@@ -17,6 +17,7 @@ from rlgrok.rewards import dense_reward, is_success
 from rlgrok.training import checkpoints
 from rlgrok.training.curriculum import Curriculum
 from rlgrok.training.heldout import HeldoutEvaluator, HeldoutResult
+from rlgrok.training.jump import JumpWatch
 from rlgrok.training.record import (
     Outcome,
     StepRecord,
@@ -24,6 +25,7 @@ from rlgrok.training.record import (
     mean,
     outcomes,
     step_metrics,
+    two_outcomes,
 )
 from rlgrok.training.replay import ReplayStore
 from rlgrok.training.rolloutlog import RolloutLog
@@ -68,8 +70,14 @@ class Session:
     """What the curriculum goes by."""
     index_of: Mapping[str, int] = field(default_factory=dict)
     """Place of each training problem; for the curriculum."""
+    watch: JumpWatch = field(default_factory=JumpWatch)
+    """When to evaluate out of turn, and save."""
     latest: dict[str, float] = field(default_factory=dict)
     """Newest held-out numbers."""
+    wants_save: bool = False
+    """The step just done is one of the climb that a checkpoint is kept of."""
+    jump_steps: list[int] = field(default_factory=list)
+    """Steps of such checkpoints that are there."""
     stopped_early: str | None = None
     _pending: dict[str, Any] = field(default_factory=dict)
     _step_started: float = 0.0
@@ -119,7 +127,12 @@ class Session:
         values["step_s"] = time.perf_counter() - self._step_started
         if "generate_s" in values:
             values["update_s"] = values["step_s"] - values["generate_s"] - values["judge_s"]
-        is_evaluated = step % self.limits.evaluate_every == 0 or step == self.limits.max_steps
+        is_watched = self.watch.is_due(
+            step, training=self.schedule.running_full_pass, heldout=self._accuracy()
+        )
+        self.wants_save = is_watched and self.watch.keep > 0
+        is_due = step % self.limits.evaluate_every == 0 or step == self.limits.max_steps
+        is_evaluated = is_due or is_watched
         if is_evaluated:
             self.evaluate(step)
             values |= self.latest
@@ -153,12 +166,13 @@ class Session:
     def _visited(self, step: int) -> dict[str, float]:
         """Tell the curriculum what became of the step's problems; how many groups could have been informative."""
         visited = outcomes(self.record)
-        known = [
-            self._success[item.problem_id] for item in visited if item.problem_id in self._success
-        ]
+        known = [item for item in visited if item.problem_id in self._success]
         values: dict[str, float] = {}
         if known:
-            values["informative_expected"] = expected_informative(known, self.record.group_size)
+            values["informative_expected"] = expected_informative(
+                [self._success[item.problem_id] for item in known], self.record.group_size
+            )
+            values["informative_observed"] = two_outcomes(known)
         for item in visited:
             before = self._success.get(item.problem_id, item.full_pass)
             self._success[item.problem_id] = 0.5 * (before + item.full_pass)
@@ -210,9 +224,13 @@ class Session:
         """Publish what the trainer wrote, with our own state; drop the oldest checkpoints."""
         self.run.metrics.flush()
         self.run.save_clock()
+        if self.wants_save:
+            self.jump_steps = [*self.jump_steps, step][-self.watch.keep :]
         saved = checkpoints.publish(written, self.run.checkpoints, step, self.state_dict())
         self.run.event("checkpoint_saved", step=step, path=saved.path.name)
-        checkpoints.prune(self.run.checkpoints, self.limits.keep_checkpoints)
+        checkpoints.prune(
+            self.run.checkpoints, self.limits.keep_checkpoints, spared=self.jump_steps
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Everything of ours that the next step depends on."""
@@ -222,6 +240,7 @@ class Session:
             "replay": None if self.replay is None else self.replay.state_dict(),
             "curriculum": None if self.curriculum is None else self.curriculum.state_dict(),
             "success": self._success,
+            "jump_steps": self.jump_steps,
             "latest": self.latest,
             "warned": sorted(self._warned),
             "is_finished": self.stopped_early == "solved",
@@ -237,6 +256,7 @@ class Session:
         if self.curriculum is not None:
             self.curriculum.load_state_dict(state["curriculum"])
         self._success = dict(state["success"])
+        self.jump_steps = list(state.get("jump_steps", []))
         self.latest = dict(state["latest"])
         self._warned = set(state["warned"])
         if state["is_finished"]:

@@ -45,6 +45,8 @@ class Hooks:
     """Called once a step with the trainer's own numbers: loss, grad_norm, learning_rate, entropy_coef."""
     after_save: Callable[[int, Path], None]
     """Called with the folder that the trainer wrote for a step; moves it into place."""
+    wants_save: Callable[[], bool] = lambda: False
+    """Asked after `after_step`; True saves out of turn, and the run goes on."""
 
 
 class _HookCallback(TrainerCallback):
@@ -60,6 +62,8 @@ class _HookCallback(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ANN202 - library's signature
         if self._hooks.after_step(state.global_step):
             control.should_training_stop = True
+            control.should_save = True
+        elif self._hooks.wants_save():
             control.should_save = True
         return control
 

@@ -31,6 +31,8 @@ def make_curves(**changes) -> Curves:
             "entropy": 0.3,
             "decisive_entropy": 0.5,
             "gate_distance": max(0.0, 0.8 - step / 50),
+            "informative_observed": 0.5,
+            "informative_expected": 0.4,
         }
         if step % 10 == 0:
             line |= {
@@ -38,7 +40,10 @@ def make_curves(**changes) -> Curves:
                 "heldout_exhaustive": float(step >= 30),
             }
         metrics.append(line)
-    events = [{"kind": "phase_changed", "step": 31, "old": "dense", "new": "binary"}]
+    events = [
+        {"kind": "phase_changed", "step": 31, "old": "dense", "new": "binary"},
+        {"kind": "trivial_floor", "step": 0, "value": 0.57},
+    ]
     greedy = [
         {"problem_id": f"family:two:{name}", "step": step, "full_pass": step >= 20, "exhaustive": step >= right,
          "pass_rate": 0.5}
@@ -147,7 +152,11 @@ def test_diagnostics_have_a_panel_for_what_was_logged(drawn) -> None:
     figures.diagnostics(
         read_curves([{"step": 1, "entropy": 0.1}, {"step": 2, "entropy": 0.2}]), title="t"
     )
-    assert len(drawn[0].axes) == 3
+    assert len(drawn[0].axes) == 4
+    informative = drawn[0].axes[1]
+    assert [label.get_text() for label in informative.get_legend().get_texts()] == [
+        "came", "expected, 1 - p^G - (1-p)^G",
+    ]  # fmt: skip
     assert len(drawn[1].axes) == 1
     assert "tokens that decide the program" in words(drawn[0])
 
@@ -183,6 +192,43 @@ def test_the_problem_map_colours_verdicts_and_orders_by_first_success(drawn) -> 
     grey = pixels[0, 0]
     assert grey[0] == grey[1] == grey[2]
     assert 0.5 < grey[0] < 1.0
+
+
+def test_the_trivial_floor_is_a_line(drawn) -> None:
+    figures.training_curve(make_curves(), title="t")
+    line = line_named(drawn[0], "trivial floor: 0.57 of the dense reward")
+    assert set(line.get_ydata()) == {0.57}
+
+
+def test_the_problem_map_goes_by_what_stays_learned(drawn) -> None:
+    """A is right once early and then again late; B is right late and stays: B was learned first."""
+    steps = {"A": [0, 1, 0, 0, 1, 1], "B": [0, 0, 0, 1, 1, 1], "C": [0, 0, 0, 0, 0, 0], "D": [0, 0, 1, 0, 0, 0]}
+    greedy = [
+        {"problem_id": f"f:{name}", "step": 10 * index, "full_pass": bool(right), "exhaustive": bool(right),
+         "pass_rate": 0.5}
+        for name, row in steps.items()
+        for index, right in enumerate(row)
+    ]  # fmt: skip
+    figures.problem_map(read_curves([], greedy=greedy), title="t")
+    assert [label.get_text() for label in drawn[0].axes[0].get_yticklabels()] == ["B", "A", "D", "C"]
+
+
+def test_the_map_of_training_problems(drawn) -> None:
+    training = {
+        "f:late": {1: (0, 4), 3: (1, 4), 4: (3, 4), 5: (4, 4)},
+        "f:early": {2: (2, 4), 3: (4, 4)},
+        "f:never": {1: (0, 4), 5: (3, 4), 6: (0, 4)},
+    }
+    figures.training_map(read_curves([], training=training), title="t")
+    axes = drawn[0].axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["early", "late", "never"]
+    image = np.asarray(axes.images[0].get_array().filled(np.nan))
+    assert image.shape == (3, 6)
+    assert image[1].tolist()[2:5] == [0.25, 0.75, 1.0] and np.isnan(image[0, 0])
+    # Longer runs share columns: steps 1 to 150 in 75 of two.
+    figures.training_map(read_curves([], training={"f:x": {1: (0, 4), 2: (4, 4), 150: (4, 4)}}), title="t")
+    image = np.asarray(drawn[1].axes[0].images[0].get_array().filled(np.nan))
+    assert image.shape == (1, 75) and image[0, 0] == 0.5 and image[0, 74] == 1.0
 
 
 def test_the_same_data_gives_the_same_bytes() -> None:

@@ -57,6 +57,13 @@ def rollout(
     }
 
 
+def drawn(problem, step: int, solved: bool) -> dict:
+    """A training draw; the later, the nearer a wrong one comes."""
+    record = rollout(problem, step, kind="train", passed=solved, right=solved)
+    rate = 1.0 if solved else step / 100
+    return {**record, "exhaustive": None, "replayed": False, "pass_rate": rate, "problem_id": f"{problem.id}X"}
+
+
 def result(label: str, share: float) -> dict:
     counts = []
     for problem in problems():
@@ -66,6 +73,13 @@ def result(label: str, share: float) -> dict:
         ]
         counts.append(count_problem(drawn[0], drawn))
     return as_record(Evaluation(label, "folder", "sha256:aa", tuple(counts)), [1, 4], seed=0)
+
+
+@pytest.fixture
+def late_false_pass() -> dict:
+    """A draw of the trained policy that passes its tests and is wrong."""
+    subject = problems()[0]
+    return rollout(subject, 100, kind="policy", passed=True, right=False, text=f"{WRONG}\n")
 
 
 @pytest.fixture
@@ -91,6 +105,7 @@ def training_run(tmp_path) -> Callable[..., Path]:
             overrides=[], seeds={"seed": 0},
         )  # fmt: skip
         run.event("base_proved", k=4, draws=400, successes=0, value=0.0, upper95=0.03, problems=4)
+        run.event("trivial_floor", step=0, value=0.55, programs={"contains_ordered": "reject all"})
         for step in range(last + 1):
             solved = climb_at is not None and step >= climb_at
             line = {
@@ -105,6 +120,7 @@ def training_run(tmp_path) -> Callable[..., Path]:
                 records = [
                     rollout(problem, step, passed=solved, right=solved) for problem in problems()
                 ]
+                records += [drawn(problem, step, solved) for problem in problems()] if step else []
                 append_lines(run.path / "rollouts.jsonl.gz", records)
             run.metrics.log(step, line)
         if climb_at is not None and last > climb_at:

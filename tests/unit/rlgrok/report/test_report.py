@@ -48,7 +48,7 @@ def test_a_climb_is_the_headline(training_run) -> None:
     ):
         assert section in text
     assert {figure.name for figure in (path / "figures").iterdir()} == {
-        "training-curve.png", "pass-at-k.png", "diagnostics.png", "problems.png",
+        "training-curve.png", "pass-at-k.png", "diagnostics.png", "problems.png", "training-problems.png",
     }  # fmt: skip
 
 
@@ -85,14 +85,36 @@ def test_programs_are_drawn_with_the_oracle_and_an_input_they_get_wrong(training
     path = training_run(climb_at=55)
     report = build_report(path)
     page = report.read_text(encoding="utf-8")
-    assert page.count('<svg xmlns="http://www.w3.org/2000/svg" class="factory"') == 3
+    assert page.count('<svg xmlns="http://www.w3.org/2000/svg" class="factory"') == 5
     text = words(report)
+    # The last wrong draw before the first success; the untrained policy's try at what was learned first.
+    assert re.search(r"The nearest miss before the first success: \S+X, at step 50; failed, 50\.0 %", text)
+    assert re.search(r"The untrained policy's attempt: contains_ordered:two:\w+, at step 0; failed", text)
     assert re.search(
         r"The first success: contains_ordered:two:\w+, at step 60; right on every short input", text
     )
     failure = r"The last greedy failure .* at step 50; failed, 50\.0 % of the tests passed\. Over every short input: "
     assert re.search(failure + r"\d+ of \d+ tests failed; first: input '\w*' was accepted", text)
     assert "The oracle's program for contains_ordered:two:" in text
+
+
+def test_at_most_five_programs_are_shown_each_once(training_run, late_false_pass) -> None:
+    path = training_run(climb_at=55)
+    append_lines(path / "rollouts.jsonl.gz", [late_false_pass])
+    report = build_report(path)
+    page = report.read_text(encoding="utf-8")
+    # Five and the oracle's. The first right program for a held-out problem is the first success, and not shown again.
+    assert page.count('<svg xmlns="http://www.w3.org/2000/svg" class="factory"') == 6
+    captions = re.findall(r"<figcaption>(The [^:]*): contains", page)
+    assert captions == [
+        "The untrained policy&#39;s attempt", "The nearest miss before the first success", "The first success",
+        "The last greedy failure on a held-out problem", "The last false pass",
+    ]  # fmt: skip
+
+
+def test_the_floor_is_drawn_and_explained(training_run) -> None:
+    text = words(build_report(training_run()))
+    assert "Trivial floor: the dense reward of the best program that does not look at the problem" in text
 
 
 def test_a_false_pass_is_shown_as_one(evaluation_run) -> None:

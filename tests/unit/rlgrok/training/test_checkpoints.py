@@ -113,3 +113,10 @@ def test_a_state_of_another_version_or_step_is_refused(
     (path / "toolkit_state.json").write_text("nonsense")
     with pytest.raises(CheckpointError, match="checkpoint state cannot be read"):
         read_state(found)
+
+
+def test_the_spared_ones_stay_and_are_not_counted(tmp_path: Path) -> None:
+    for step in range(1, 7):
+        save(tmp_path, step)
+    prune(tmp_path, 2, spared=(2, 5))
+    assert [found.step for found in list_checkpoints(tmp_path)] == [2, 4, 5, 6]

@@ -13,6 +13,7 @@ import pytest
 from rlgrok.config import DenseReward, ScheduleConfig, ScheduleKind, SwitchOn
 from rlgrok.training.checkpoints import list_checkpoints, read_state
 from rlgrok.training.heldout import HeldoutResult
+from rlgrok.training.jump import JumpWatch
 from rlgrok.training.record import StepRecord
 from rlgrok.training.replay import ReplayStore
 from rlgrok.training.rolloutlog import RolloutLog
@@ -304,3 +305,46 @@ def test_a_gate_that_is_far_at_half_time(
     share_done: float, distance: float, names: set[str]
 ) -> None:
     assert set(step_warnings(GOOD | {"gate_distance": distance}, share_done)) == names
+
+
+def test_a_climb_is_looked_at_step_by_step_and_its_checkpoints_stay(run: Run, tmp_path: Path) -> None:
+    """Evaluated every fourth step until something passes, then at every one until all is learned."""
+    heldout = Heldout()
+    made = session(
+        run,
+        heldout=heldout,
+        limits=replace(LIMITS, max_steps=12, evaluate_every=4, keep_checkpoints=1),
+        watch=JumpWatch(every=1, keep=3),
+    )
+    made.start(0)
+    evaluated, kept = [], []
+    for step in range(1, 13):
+        before = heldout.num_calls
+        # Nothing passes until step 5; from step 9 on everything does, on held-out problems too.
+        verdicts = (HALF, HALF) if step < 5 else (PASSED, HALF if step < 9 else PASSED)
+        heldout.num_right = 0 if step < 9 else 10
+        take(made, step, verdicts)
+        evaluated += [step] * (heldout.num_calls - before)
+        if made.wants_save or step % 5 == 0:
+            written = tmp_path / "written" / str(step)
+            written.mkdir(parents=True)
+            made.after_save(step, written)
+            kept.append([found.step for found in list_checkpoints(run.checkpoints)])
+    # The running mean is over two steps: it leaves 0 at step 5 and reaches 1 at step 10.
+    assert evaluated == [4, 5, 6, 7, 8, 9, 12]
+    assert kept[-1] == [7, 8, 9, 10]  # three of the climb, and the newest of the others
+    again = session(run, watch=JumpWatch(every=1, keep=3))
+    again.load_state_dict(json.loads(json.dumps(made.state_dict())))
+    assert again.jump_steps == [7, 8, 9]
+
+
+def test_how_many_groups_could_be_informative_beside_how_many_were(run: Run) -> None:
+    made = session(run, limits=replace(LIMITS, max_steps=9))
+    made.start(0)
+    take(made, 1, (PASSED, HALF))
+    take(made, 2, (PASSED, HALF))
+    take(made, 3, (HALF, HALF))
+    found = lines(run)
+    assert "informative_expected" not in found[1]  # nothing is known of the problem yet
+    assert (found[2]["informative_expected"], found[2]["informative_observed"]) == (0.5, 1.0)
+    assert (found[3]["informative_expected"], found[3]["informative_observed"]) == (0.5, 0.0)
