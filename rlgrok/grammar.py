@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import ModelOutput
 
 from rlgrok.tokenizer import FIRST_ROUTES, HEADS, NEXT_ROUTES, NODE_IDS
 from rlgrok.types import GrammarRules
@@ -25,6 +26,8 @@ from runtime.errors import ConfigError
 
 FORBIDDEN = -1e4
 """Added nowhere, set: far below every real logit, and finite, so that an entropy stays a number."""
+NO_LABEL = -100
+"""A token that is not scored, in the libraries' convention."""
 MAX_NODES = 7
 """Nodes between START and END: a pattern of six symbols and one to find the end of the tape."""
 _START, _END = HEADS[0], HEADS[-1]
@@ -53,6 +56,24 @@ class _Place:
     """Head of the node begun."""
     route: int = 0
     """Routes of it that are begun."""
+
+
+@dataclass
+class _Scored(ModelOutput):
+    """What the trainer reads of a forward pass: both (rows, width - 1), 0 where there is no label."""
+
+    log_probs: torch.Tensor | None = None
+    entropy: torch.Tensor | None = None
+
+
+def _scored(logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> _Scored:
+    """Log-probabilities of each next label, and the entropies, of logits (rows, width, vocabulary)."""
+    logprobs = torch.log_softmax(logits[:, :-1].float() / temperature, dim=-1)
+    following = labels[:, 1:]
+    is_label = following != NO_LABEL
+    chosen = logprobs.gather(2, following.clamp(min=0)[..., None]).squeeze(2)
+    entropy = -(logprobs.exp() * logprobs).sum(-1)
+    return _Scored(chosen.masked_fill(~is_label, 0.0), entropy.masked_fill(~is_label, 0.0))
 
 
 class Grammar:
@@ -128,13 +149,36 @@ class Grammar:
     def attach(self, model: PreTrainedModel) -> None:
         """Mask what the model returns for whole rows, as in a loss; with a cache, the sampler masks."""
 
-        def masked(_: object, __: object, given: dict[str, Any], output: Any) -> Any:  # noqa: ANN401
+        def masked(_: object, args: tuple[Any, ...], given: dict[str, Any], output: Any) -> Any:  # noqa: ANN401
             if not given.get("use_cache"):
-                kept = output.logits.shape[1]
-                output.logits = self.mask(output.logits, self.states(given["input_ids"])[:, -kept:])
+                token_ids, kept = args[0] if args else given["input_ids"], output.logits.shape[1]
+                output.logits = self.mask(output.logits, self.states(token_ids)[:, -kept:])
             return output
 
         model.register_forward_hook(masked, with_kwargs=True)
+
+    def attach_to_loss(self, model: PreTrainedModel, temperature: float) -> None:
+        """Mask what the trainer asks for, too: log-probabilities of labels, which skip the logits that `attach` masks.
+
+        Args:
+            model: `attach`ed to, and prepared by the trainer to answer `fused_lm_head=True` with log-probabilities.
+            temperature: that logits are divided by.
+        """
+        asked: list[torch.Tensor] = []
+
+        def ask_for_logits(
+            _: object, args: tuple[Any, ...], given: dict[str, Any]
+        ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+            if not given.pop("fused_lm_head", False):
+                return None
+            asked.append(given.pop("labels"))
+            return args, {**given, "use_cache": False}
+
+        def score(_: object, __: object, ___: object, output: Any) -> Any:  # noqa: ANN401
+            return _scored(output.logits, asked.pop(), temperature) if asked else output
+
+        model.register_forward_pre_hook(ask_for_logits, with_kwargs=True)
+        model.register_forward_hook(score, with_kwargs=True)
 
     def _to(self, device: torch.device) -> None:
         self._allowed, self._moves = self._allowed.to(device), self._moves.to(device)

@@ -1,4 +1,7 @@
-"""Draw completions from a policy, fast: each prompt given is prefilled once, finished rows are dropped.
+"""Draw completions from a policy, fast: what completions have in common is computed once, finished ones are dropped.
+
+Completions of a prompt begin alike, and a causal model's next token depends on what stands before it alone: so a row
+of the cache stands for all completions that are the same so far, and is copied where they part.
 
 Works with any causal language model that takes and returns a key-value cache. One call is a pure function of its
 arguments, the seed included: it never touches the global random state, so a resumed run draws the same tokens.
@@ -18,7 +21,7 @@ from rlgrok.policy import Policy, pad_left
 from rlgrok.types import Completion
 
 COMPACT_WHEN = 0.75
-"""Finished rows are dropped from the cache once fewer than this share of its rows is alive.
+"""Where no completions part, rows of the cache are dropped once fewer than this share of them has a completion left.
 
 Dropping copies the cache: at every finished row that copy would cost more than the rows it saves.
 """
@@ -158,17 +161,27 @@ class _Draw:
     top_p: float
     greedy: bool
 
-    def __call__(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Logits (rows, vocabulary) to token ids, their log-probabilities and the entropies, each (rows,)."""
+    def __call__(
+        self, logits: torch.Tensor, prefix: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One token a row.
+
+        Args:
+            logits: (prefixes, vocabulary).
+            prefix: (rows,), whose logits each row draws from.
+
+        Returns:
+            Token ids, their log-probabilities and the entropies, each (rows,).
+        """
         logprobs = torch.log_softmax(logits.float() / self.temperature, dim=-1)
         probs = logprobs.exp()
         entropies = torch.special.entr(probs).sum(-1)
         if self.greedy:
-            tokens = logprobs.argmax(-1)
+            tokens = logprobs.argmax(-1)[prefix]
         else:
             kept = probs if self.top_p >= 1.0 else _nucleus(probs, self.top_p)
-            tokens = torch.multinomial(kept, 1, generator=self.generator).squeeze(1)
-        return tokens, logprobs.gather(1, tokens[:, None]).squeeze(1), entropies
+            tokens = torch.multinomial(kept[prefix], 1, generator=self.generator).squeeze(1)
+        return tokens, logprobs[prefix, tokens], entropies[prefix]
 
 
 def _nucleus(probs: torch.Tensor, top_p: float) -> torch.Tensor:
@@ -188,7 +201,7 @@ def _decode(
     draw: _Draw,
     grammar: Grammar | None,
 ) -> Sampled:
-    """Prefill each prompt once, repeat its cache `copies` times, then draw token by token."""
+    """Prefill each prompt once, then draw token by token; rows that are alike so far share one row of the cache."""
     device = model.device
     ids, mask = (tensor.to(device) for tensor in pad_left(prompts, pad_id))
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
@@ -202,10 +215,9 @@ def _decode(
         logits_to_keep=1,
     )
     cache = output.past_key_values
-    cache.batch_repeat_interleave(copies)
-    logits = output.logits[:, -1].repeat_interleave(copies, dim=0)
-    mask = mask.repeat_interleave(copies, dim=0)
+    logits = output.logits[:, -1]
     position = mask.sum(-1, keepdim=True)
+    states = None if grammar is None else grammar.start(len(prompts), device)
 
     num_rows = len(prompts) * copies
     tokens_out = torch.full((num_rows, max_new_tokens), pad_id, dtype=torch.long, device=device)
@@ -213,37 +225,32 @@ def _decode(
     entropies_out = torch.zeros((num_rows, max_new_tokens), device=device)
     lengths = torch.full((num_rows,), max_new_tokens, dtype=torch.long, device=device)
     finished = torch.zeros(num_rows, dtype=torch.bool, device=device)
-    rows = torch.arange(num_rows, device=device)  # where each row of the cache belongs
-
-    states = None if grammar is None else grammar.start(num_rows, device)
+    rows = torch.arange(num_rows, device=device)  # the completions that go on
+    prefix = rows // copies  # the row of the cache that holds what each of them has so far
 
     for step in range(max_new_tokens):
         if grammar is not None:
             logits = grammar.mask(logits, states)
-        tokens, logprobs, entropies = draw(logits)
+        tokens, logprobs, entropies = draw(logits, prefix)
         tokens_out[rows, step] = tokens
         logprobs_out[rows, step] = logprobs
         entropies_out[rows, step] = entropies
         ended = torch.isin(tokens, end_ids)
-        # A row that ended earlier and is still in the cache must not end twice.
-        newly = rows[ended & ~finished[rows]]
-        finished[newly] = True
-        lengths[newly] = step + 1
-        if grammar is not None:
-            states = grammar.advance(states, tokens)
-        alive = ~finished[rows]
-        num_alive = int(alive.sum())
-        if num_alive == 0 or step + 1 == max_new_tokens:
+        finished[rows[ended]] = True
+        lengths[rows[ended]] = step + 1
+        rows, prefix, tokens = rows[~ended], prefix[~ended], tokens[~ended]
+        if len(rows) == 0 or step + 1 == max_new_tokens:
             break
-        if num_alive < COMPACT_WHEN * len(rows):
-            keep = alive.nonzero().squeeze(1)
-            cache.batch_select_indices(keep)
-            rows, tokens, mask, position = rows[keep], tokens[keep], mask[keep], position[keep]
-            states = None if states is None else states[keep]
+        parents, following, prefix = _longer_prefixes(prefix, tokens, len(logits), pad_id)
+        if parents is not None:
+            cache.batch_select_indices(parents)
+            mask, position = mask[parents], position[parents]
+            states = None if states is None else states[parents]
+        states = None if states is None else grammar.advance(states, following)
         if not unpadded:
-            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         output = model(
-            input_ids=tokens[:, None],
+            input_ids=following[:, None],
             attention_mask=None if unpadded else mask,
             position_ids=position,
             past_key_values=cache,
@@ -253,6 +260,32 @@ def _decode(
         logits = output.logits[:, -1]
         position = position + 1
     return _collect(tokens_out, logprobs_out, entropies_out, lengths, finished)
+
+
+def _longer_prefixes(
+    prefix: torch.Tensor, tokens: torch.Tensor, num_prefixes: int, pad_id: int
+) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor]:
+    """The distinct prefixes after one more token each.
+
+    Args:
+        prefix: (rows,), each row's prefix so far, in [0, num_prefixes).
+        tokens: (rows,), the token drawn for each.
+        num_prefixes: rows of the cache.
+        pad_id: stands where a prefix has no row left and its place in the cache is kept.
+
+    Returns:
+        The prefix so far of each new one, None where every row of the cache stays in its place; the new ones' last
+        tokens; and each row's new prefix.
+    """
+    stride = int(tokens.max()) + 1
+    distinct, new = torch.unique(prefix * stride + tokens, return_inverse=True)
+    parents, last = distinct // stride, distinct % stride
+    splits = len(torch.unique_consecutive(parents)) < len(parents)
+    if splits or len(parents) < COMPACT_WHEN * num_prefixes:
+        return parents, last, new
+    following = torch.full((num_prefixes,), pad_id, dtype=last.dtype, device=last.device)
+    following[parents] = last
+    return None, following, prefix
 
 
 def _collect(

@@ -24,6 +24,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from rlgrok.config import EntropyConfig, EntropyKind, OptimizerConfig, TrainingConfig
 from rlgrok.policy import Policy
+from rlgrok.prefixes import share_prefixes
 from rlgrok.training.rollouts import RewardFunction, RolloutFunction
 from runtime.errors import ConfigError, NonFiniteError
 
@@ -207,6 +208,10 @@ def build_trainer(
         rollout_func=None if rollout is None else rollout_function,
         callbacks=[_HookCallback(hooks, seed)],
     )
+    if policy.grammar is not None:
+        policy.grammar.attach_to_loss(policy.model, training.temperature)
+    if training.share_prefixes:
+        share_prefixes(policy.model)
     # Progress and printing are the command line's.
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)

@@ -59,6 +59,7 @@ TRAINING = TrainingConfig(
     clip_high=0.2,
     micro_batch_size=None,
     gradient_checkpointing=False,
+    share_prefixes=True,
     rollout="cached",
     rollout_batch_size=2048,
     threads=1,

@@ -162,3 +162,22 @@ def test_completions_in_words_are_the_tokens_decoded(policy):
     assert [made.is_truncated for made in ours] == tokens.truncated
     for made in ours:
         assert made.text == policy.tokenizer.decode(made.token_ids, skip_special_tokens=True)
+
+
+def test_completions_that_are_alike_so_far_are_computed_once(policy, monkeypatch):
+    """300 completions of three prompts over few tokens: never more rows a pass than distinct prefixes."""
+    rows = []
+    forward = policy.model.forward
+
+    def counted(**given):
+        rows.append(len(given["input_ids"]))
+        return forward(**given)
+
+    monkeypatch.setattr(policy.model, "forward", counted)
+    sampled = draw(policy, num_per_prompt=100, max_new_tokens=6, end_ids=[], temperature=0.25, batch_size=300)
+    distinct = [
+        len({(row // 100, *tokens[:length]) for row, tokens in enumerate(sampled.token_ids)})
+        for length in range(6)
+    ]
+    assert rows == distinct
+    assert rows[2] < 250

@@ -18,6 +18,7 @@ from transformers import TrainerCallback
 from rlgrok.config import EntropyConfig, EntropyKind, OptimizerConfig, TrainingConfig
 from rlgrok.policy import Policy, build_tiny_policy
 from rlgrok.training.trainer import Hooks, build_trainer
+from rlgrok.types import GrammarRules
 from runtime.errors import NonFiniteError
 
 EOS = 1
@@ -42,6 +43,7 @@ TRAINING = TrainingConfig(
     clip_high=0.2,
     micro_batch_size=None,
     gradient_checkpointing=False,
+    share_prefixes=True,
     rollout="cached",
     rollout_batch_size=2048,
     threads=1,
@@ -73,9 +75,10 @@ class Step:
         replayed: bool = False,
         rewards: list[list[float | None]] | None = None,
         stop_after: int | None = None,
+        grammar: GrammarRules = GrammarRules.NONE,
     ) -> torch.Tensor:
         """The gradient of the last step's loss, all parameters in one row."""
-        policy = tiny()
+        policy = tiny().restrict(grammar)
         paid = rewards or REWARDS
         place = {tuple(ids): (g, i) for g, group in enumerate(COMPLETIONS) for i, ids in enumerate(group)}
 
@@ -149,9 +152,12 @@ def tiny() -> Policy:
     return build_tiny_policy(hidden_size=16, num_layers=1, num_heads=2, max_positions=40, seed=0)
 
 
-def gradient_of(loss: Callable[[list[list[tuple[torch.Tensor, torch.Tensor]]]], torch.Tensor]) -> torch.Tensor:
+def gradient_of(
+    loss: Callable[[list[list[tuple[torch.Tensor, torch.Tensor]]]], torch.Tensor],
+    grammar: GrammarRules = GrammarRules.NONE,
+) -> torch.Tensor:
     """The gradient of a loss made of every completion's (log-probabilities, entropies) a token, group by group."""
-    policy = tiny()
+    policy = tiny().restrict(grammar)
     rows = []
     for prompt, group in zip(PROMPTS, COMPLETIONS, strict=True):
         start = policy.encode_prompt(prompt)
@@ -203,8 +209,28 @@ def assert_same(found: torch.Tensor, expected: torch.Tensor) -> None:
 
 
 @IGNORED
-def test_the_update_is_equations_3_and_4(step: Step) -> None:
-    assert_same(step(), gradient_of(lambda rows: policy_loss(rows, advantages(REWARDS))))
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_update_is_equations_3_and_4(shared: bool, step: Step) -> None:
+    found = step(replace(TRAINING, share_prefixes=shared))
+    assert_same(found, gradient_of(lambda rows: policy_loss(rows, advantages(REWARDS))))
+
+
+@IGNORED
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_a_grammar_masks_the_update(temperature: float, step: Step) -> None:
+    """The trainer asks for log-probabilities, not for logits; they must be those of the masked policy."""
+
+    def loss(rows: Any) -> torch.Tensor:
+        return policy_loss(rows, advantages(REWARDS))
+
+    found = step(replace(TRAINING, temperature=temperature), grammar=GrammarRules.ACCEPTOR)
+    expected = gradient_of(loss, GrammarRules.ACCEPTOR)
+    assert (expected - gradient_of(loss)).norm() > 0.1 * expected.norm()
+    # What a temperature changes is not in `gradient_of`: there, only that the update is another one.
+    if temperature == 1.0:
+        assert_same(found, expected)
+    else:
+        assert (found - expected).norm() > 0.1 * expected.norm()
 
 
 @IGNORED
