@@ -133,8 +133,9 @@ def audit_scenes(
 def check_scenes(names: list[str], *, compat: bool, quiet: bool) -> list[dict[str, Any]]:
     """Check data sets, one line each: nothing twice, nothing in both parts, no scene missing, all solved.
 
-    A problem is solved when the oracle's program passes its tests. Families with balls that turn are solved in part,
-    and reported: there, the oracle's order of impacts may differ from the engine's.
+    A problem is solved when the oracle's program passes its tests: all must be up to the level medium, most above.
+    Families with balls that turn are solved in part, and reported: there, the oracle's order of impacts may differ from
+    the engine's.
     """
     from cli import output
     from rlgrok.delta.bouncingsim.audit import check_set
@@ -149,6 +150,7 @@ def check_scenes(names: list[str], *, compat: bool, quiet: bool) -> list[dict[st
                 f"duplicates {one['num_duplicates']}  train/test overlap {one['num_overlapping']}  "
                 f"solved {100 * one['solved_share']:.4g} % (with turning balls "
                 f"{_percent(one['solved_share_turning'])})"
+                + (f"; not {one['first_broken_promise']}" if one["num_broken_promises"] else "")
             )
     return found
 

@@ -1,4 +1,8 @@
-"""Every experiment and every data option builds what it names, without training."""
+"""Every experiment and every data option builds what it names, without training.
+
+An oracle solves every problem of Manufactoria. Of BouncingSim it solves the scenes up to the level medium in which no
+ball turns, as documented; what it comes to above is counted by `toolkit rl problems --check` and in the documentation.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from cli.hydra_app import TRAIN
 from cli.schema import checked
 from rlgrok.config import TrainConfig
 from rlgrok.delta import SCOPES
+from rlgrok.delta.bouncingsim.audit import is_promised
 from rlgrok.problems import build_problems
 from rlgrok.training.schedule import Phase, Schedule
 from rlgrok.types import DataSet
@@ -45,14 +50,16 @@ def test_a_data_option_builds_problems_that_their_oracle_solves(option: str) -> 
     ids = {problem.id for problem in problems}
     assert len(ids) == len(problems) > 5
     assert {problem.family for problem in problems} == set(config.data.families)
-    assert max(len(problem.colors) for problem in problems) == len(config.data.colors.value)
+    if config.data.scope == "manufactoria":  # scenes have no colours
+        assert max(len(problem.colors) for problem in problems) == len(config.data.colors.value)
     if config.data.sets is None:
         share = len(data.heldout) / len(problems)
         assert share == pytest.approx(config.data.heldout_share, abs=0.02)
     else:
         assert data.heldout
     for problem in problems[:: max(1, len(problems) // MANY)]:
-        assert scope.verify(problem, scope.oracle(problem)).full_pass
+        if config.data.scope == "manufactoria" or is_promised(problem):
+            assert scope.verify(problem, scope.oracle(problem)).full_pass, problem.id
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))

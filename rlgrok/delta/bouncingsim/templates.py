@@ -238,27 +238,49 @@ def event(t):
             other[7] -= push * lever * other[9]
         return True
 
+    # What can meet: a ball and an outline, or a later ball and an earlier one; and until when it surely does not.
+    pairs = []
+    for index in range(len(state)):
+        pairs += [(index, None, place) for place in range(len(boxes))]
+        pairs += [(index, other, None) for other in range(index)]
+    free_until = [0.0] * len(pairs)
+
     now = 0.0
     while now < t:
         step = min(t - now, 0.001) if swing else t - now
-        hits = []
-        for index, one in enumerate(state):
-            speed = math.hypot(one[2], one[3]) + abs(one[7]) * one[4]
-            for box, (carried, turning) in zip(boxes, bounds, strict=True):
-                at = pose(box, now)
-                gap = to_outline(one, box, at)
-                limit = speed + carried + turning * box[2] * 1.5 + 1e-9
-                if gap[0] < touch and gap[1] is not None:
-                    hits.append((one, None, at, gap))
-                step = min(step, max(time_for(gap[0], limit, pull), touch / limit))
-            for other in state[:index]:
-                gap = to_ball(one, other)
-                limit = speed + math.hypot(other[2], other[3]) + abs(other[7]) * other[4] + 1e-9
-                if gap[0] < touch and gap[1] is not None:
-                    hits.append((one, other, None, gap))
-                step = min(step, max(time_for(gap[0], limit, 0.0), touch / limit))
-        if any([impact(*hit) for hit in sorted(hits, key=lambda hit: hit[3][0])]):
-            continue
+        hits, poses = [], {}
+        for place, (index, other, wall) in enumerate(pairs):
+            left = free_until[place] - now
+            if left > 1e-9:
+                step = min(step, left)
+                continue
+            one = state[index]
+            limit = math.hypot(one[2], one[3]) + abs(one[7]) * one[4] + 1e-9
+            if wall is not None:
+                if wall not in poses:
+                    poses[wall] = pose(boxes[wall], now)
+                carried, turning = bounds[wall]
+                limit += carried + turning * boxes[wall][2] * 1.5
+                two, at = None, poses[wall]
+                gap = to_outline(one, boxes[wall], at)
+                room = time_for(gap[0], limit, pull)
+            else:
+                two, at = state[other], None
+                limit += math.hypot(two[2], two[3]) + abs(two[7]) * two[4]
+                gap = to_ball(one, two)
+                room = time_for(gap[0], limit, 0.0)
+            if gap[0] < touch and gap[1] is not None:
+                hits.append((gap[0], index, other, (one, two, at, gap)))
+            room = max(room, touch / limit)
+            free_until[place] = now + room
+            step = min(step, room)
+        if hits:
+            met = {index for hit in hits for index in hit[1:3]}
+            for place, (index, other, _) in enumerate(pairs):
+                if index in met or (other is not None and other in met):
+                    free_until[place] = now
+            if any([impact(*hit[3]) for hit in sorted(hits, key=lambda hit: hit[0])]):
+                continue
         gx, gy = gravity
         if swing:
             gx, gy = (
