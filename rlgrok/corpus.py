@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rlgrok.delta.manufactoria.canonical import read_every_color
 from rlgrok.delta.manufactoria.datasets import find_family
 from rlgrok.delta.manufactoria.dsl import (
     EMPTY,
@@ -103,9 +104,13 @@ def build_corpus(
         parameters = family.nth(alphabet, of_length, index)
         program = family.solution(parameters, alphabet)
         word = family.name
+        changeable = program
+        if family.kind is FamilyKind.ACCEPT and colors == "four":
+            changeable = read_every_color(program)
         if feedback_share and stream.bernoulli(feedback_share):
             if family.kind is FamilyKind.ACCEPT and stream.bernoulli(REPAIR_SHARE):
-                wanted, word = rewire(program, stream, rewire_probability), stream.choice(untaught)
+                wanted = rewire(changeable, stream, rewire_probability)
+                word = stream.choice(untaught)
                 wrong = mistake(wanted, stream)
                 told = write_difference(wanted, wrong, alphabet, max_cases=SHOWN_CASES)
             else:
@@ -117,7 +122,8 @@ def build_corpus(
                 examples.append((prompt, format_program(wanted)))
             continue
         if family.kind is FamilyKind.ACCEPT and stream.bernoulli(rewired_share):
-            program, word = rewire(program, stream, rewire_probability), stream.choice(untaught)
+            program = rewire(changeable, stream, rewire_probability)
+            word = stream.choice(untaught)
         if program in forbidden:
             num_dropped += 1
             if num_dropped > MAX_DROPPED * size:

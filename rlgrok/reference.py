@@ -38,6 +38,8 @@ from runtime.storage import content_hash, damage, read_json
 
 RECIPE_VERSION = 2
 """Part of the cache key: raise it when the code below makes a different policy from the same config."""
+FOUR_COLORS_VERSION = 2
+"""The same for what only a corpus of four colours has."""
 FEEDBACK_VERSION = 2
 """The same for what only a corpus with feedback has, so that the other policies keep their keys."""
 INFO_FILE = "reference.json"
@@ -100,6 +102,8 @@ def reference_key(
         "grammar": grammar,
         "seed": seed,
     }
+    if colors == "four":
+        parts["four"] = FOUR_COLORS_VERSION
     if config.feedback_share:
         parts["feedback"] = FEEDBACK_VERSION
     return content_hash(json.dumps(parts, sort_keys=True)).removeprefix("sha256:")[:24]

@@ -136,6 +136,51 @@ def rewire(program: Program, stream: Stream, probability: float) -> Program:
     return canonicalise(Program(tuple(nodes)))
 
 
+def read_every_color(program: Program) -> Program:
+    """The same acceptor over four colours, with every state reading all of them; the result is canonical.
+
+    A state that has a puller of one pair only rejects the other pair's symbols for want of an `[EMPTY]` route. It gets
+    that route, and at its end a puller of the other pair that rejects both: the same verdict on every tape, and routes
+    that can be sent elsewhere one by one.
+
+    Args:
+        program: canonical; its pullers of red and blue stand before those of yellow and green, as in
+            `acceptor_program`.
+    """
+    pullers = [node for node in program.nodes if node.kind in PULLER_COLORS]
+    partners = {
+        target
+        for node in pullers
+        for condition, target in node.edges
+        if condition == EMPTY and target not in (NONE_TARGET, END_NAME)
+    }
+    entry: dict[str, str] = {}
+    added: list[Node] = []
+    nodes: dict[str, Node] = {}
+    for node in pullers:
+        other = f"{node.name}+"
+        has_empty = any(condition == EMPTY for condition, _ in node.edges)
+        if node.kind is Kind.PULLER_RB and not has_empty:
+            nodes[node.name] = Node(node.kind, node.name, (*node.edges, Edge(EMPTY, other)))
+            added.append(_rejecting(Kind.PULLER_YG, other))
+        elif node.kind is Kind.PULLER_YG and node.name not in partners:
+            before = _rejecting(Kind.PULLER_RB, other)
+            added.append(Node(before.kind, other, (*before.edges, Edge(EMPTY, node.name))))
+            entry[node.name] = other
+
+    def entered(node: Node) -> Node:
+        edges = (Edge(c, t if c == EMPTY else entry.get(t, t)) for c, t in node.edges)
+        return Node(node.kind, node.name, tuple(edges))
+
+    kept = [entered(nodes.get(node.name, node)) for node in program.nodes]
+    return canonicalise(Program((*kept[:-1], *added, kept[-1])))
+
+
+def _rejecting(kind: Kind, name: str) -> Node:
+    """A puller that rejects both its colours."""
+    return Node(kind, name, tuple(Edge(color, NONE_TARGET) for color in PULLER_COLORS[kind]))
+
+
 def _routes(node: Node) -> dict[str, str]:
     """Condition to target name as a run sees them: the first of duplicates, NONE for a missing colour."""
     colors = PULLER_COLORS.get(node.kind)

@@ -12,10 +12,13 @@ from rlgrok.delta.manufactoria.canonical import (
     canonicalise,
     chain_program,
     is_canonical,
+    read_every_color,
     rewire,
 )
 from rlgrok.delta.manufactoria.dsl import NONE_TARGET, Kind, format_program, parse
+from rlgrok.delta.manufactoria.families import FAMILIES, Ranges
 from rlgrok.delta.manufactoria.machine import run
+from rlgrok.delta.manufactoria.solutions import behaviour
 from runtime.seeding import Stream
 
 LOOSE = """\
@@ -135,3 +138,20 @@ def test_rewiring_nothing_and_everything() -> None:
 def test_a_program_that_rejects_nothing_is_not_rewired() -> None:
     program = acceptor_program([{"R": 1, "B": 0}, {"R": ACCEPT, "B": 1}], "RB")
     assert rewire(program, Stream(0, "x"), 1.0) == program
+
+
+@pytest.mark.parametrize("name", ["starts_with", "exact_sequence"])
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_states_that_read_every_color_give_the_same_verdicts(name: str, length: int) -> None:
+    family, ranges = FAMILIES[name], Ranges(lengths=(length,))
+    for index in range(0, 4**length, 3):
+        program = family.solution(family.nth("RBYG", ranges, index), "RBYG")
+        whole = read_every_color(program)
+        assert is_canonical(whole)
+        assert behaviour(whole, "RBYG", length + 2) == behaviour(program, "RBYG", length + 2)
+        # A puller of each pair for every state, so every symbol has a route that can be sent elsewhere.
+        pullers = [node for node in whole.nodes if node.kind in (Kind.PULLER_RB, Kind.PULLER_YG)]
+        states = length + (name == "exact_sequence")
+        assert len(pullers) == 2 * states
+        assert sum(condition in "RBYG" for node in pullers for condition, _ in node.edges) == 4 * states
+        assert read_every_color(whole) == whole
