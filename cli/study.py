@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ EPILOG = (
     "Examples:\n\n"
     "- `toolkit rl study` lists the studies\n"
     "- `toolkit rl study ingredients`\n"
+    "- `toolkit rl study transfer` trains rows and tests them on columns, as `toolkit rl transfer` does\n"
     "- `toolkit rl study ingredients --arms staged,no_replay --seeds 5,6 --out runs/more`\n"
     "- `toolkit rl study schedules --launcher joblib hydra.launcher.n_jobs=4`\n"
     "- `toolkit rl study my_study.yaml training.max_steps=50`\n"
@@ -70,6 +71,12 @@ def study(
     if name is None:
         _list_studies(as_json=as_json)
         return
+    name = name.removeprefix("study=")
+    if _is_transfer(name):
+        _transfer(
+            name, overrides or [], arms, seeds, launcher,
+            out=out, root=root, jobs=jobs, retry=retry, report=report, quiet=quiet, as_json=as_json,
+        )  # fmt: skip
     text, plan = _plan(name, overrides or [], arms, seeds)
     folder = out or root / "studies" / plan.name
     from rlgrok.study import require_same_plan
@@ -100,22 +107,64 @@ def _shipped() -> dict[str, Path]:
     }
 
 
+def _is_transfer(name: str) -> bool:
+    """Whether the study is a matrix of trainings and tests, by what its file has."""
+    from rlgrok.transfer import is_transfer
+
+    path = _shipped().get(name, Path(name))
+    return path.is_file() and is_transfer(path.read_text(encoding="utf-8"))
+
+
+def _transfer(
+    name: str,
+    overrides: Sequence[str],
+    arms: str | None,
+    seeds: str | None,
+    launcher: str | None,
+    *,
+    out: Path | None,
+    root: Path,
+    **options: bool | int,
+) -> NoReturn:
+    """A study that is a transfer, run as `toolkit rl transfer` runs it."""
+    from cli.transfer import perform, read_plan
+    from runtime.errors import ConfigError
+
+    for given, flag in ((arms, "--arms"), (launcher, "--launcher")):
+        if given is not None:
+            raise ConfigError(
+                "a transfer has rows and columns", got=flag, expected="--seeds, --jobs, --out", where=flag
+            )
+    plan = read_plan(_shipped().get(name, Path(name)), overrides, seeds)
+    perform(
+        out or root / "studies" / plan.name, plan, take=[], command="rl study", **options  # type: ignore[arg-type]
+    )
+
+
 def _list_studies(*, as_json: bool) -> None:
     from cli import output
     from rlgrok.study import read_plan
+    from rlgrok.transfer import is_transfer, read_transfer
 
-    plans = [
-        read_plan(path.read_text(encoding="utf-8"), where=str(path)) for path in _shipped().values()
-    ]
-    for plan in plans:
+    names = []
+    for path in _shipped().values():
+        text = path.read_text(encoding="utf-8")
+        if is_transfer(text):
+            rows = read_transfer(text, where=str(path))
+            names.append(rows.name)
+            tests = sum(len(rows.columns_of(row)) for row in rows.train)
+            output.say(
+                f"{rows.name:14} {len(rows.train)} rows x {len(rows.seeds)} seeds, {tests} tests each. {rows.about}"
+            )
+            continue
+        plan = read_plan(text, where=str(path))
+        names.append(plan.name)
         jobs = len(plan.arms) * len(plan.seeds)
         output.say(
             f"{plan.name:14} {len(plan.arms)} arms x {len(plan.seeds)} seeds = {jobs} runs. {plan.about}"
         )
     if as_json:
-        output.emit(
-            {"command": "rl study", "status": "done", "studies": [plan.name for plan in plans]}
-        )
+        output.emit({"command": "rl study", "status": "done", "studies": names})
 
 
 def _plan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -17,6 +17,7 @@ EPILOG = (
     "- `toolkit rl transfer` lists the settings\n"
     "- `toolkit rl transfer exploratory --jobs 2`\n"
     "- `toolkit rl transfer families --seeds 0,1`\n"
+    "- `toolkit rl transfer exploratory --take length_5=runs/studies/ingredients/runs/staged/seed-0`\n"
     "- `toolkit rl transfer mine.yaml --report` only reads what is there\n\n"
     "Called again, it goes on: what is done stays, killed runs are resumed, failed ones wait for --retry."
 )
@@ -43,6 +44,13 @@ def transfer(
     seeds: Annotated[
         str | None, typer.Option(help="These seeds instead, separated by commas.", metavar="0,1")
     ] = None,
+    take: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A training that is there as a row's run of its seed; a new name is a new row. Repeatable.",
+            metavar="ROW=RUN",
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
     out: Annotated[Path | None, typer.Option(help="The folder of the transfer.")] = None,
     root: Annotated[Path, typer.Option("--root", help="The folder of the runs.")] = Path("runs"),
@@ -56,20 +64,46 @@ def transfer(
     ] = False,
 ) -> None:
     """Does what was learned reach other problems? Before and after, axis by axis, with paired intervals."""
-    from cli import output
     from runtime.errors import ConfigError
 
     if name is None:
         _list_settings(as_json=as_json)
         return
+    if take and report:
+        raise ConfigError("--report reads what is there", got="--take", expected="one of the two")
+    name = name.removeprefix("setting=")
     plan = _plan(name, overrides or [], seeds)
     folder = out or root / "transfers" / plan.name
+    perform(folder, plan, take=take or [], jobs=jobs, retry=retry, report=report, quiet=quiet, as_json=as_json)
+
+
+def perform(
+    folder: Path,
+    plan: TransferPlan,
+    *,
+    take: Sequence[str],
+    jobs: int,
+    retry: bool,
+    report: bool,
+    quiet: bool,
+    as_json: bool,
+    command: str = "rl transfer",
+) -> NoReturn:
+    """Run what is missing of a plan, gather it, tell, and exit."""
+    from cli import output
+    from rlgrok.report.transfer import write_transfer_report
+    from rlgrok.transfer import PLAN_FILE, plan_text, require_same_transfer
+    from runtime.errors import ConfigError
+    from runtime.storage import atomic_write_bytes
+
     if report and not folder.is_dir():
         raise ConfigError("the transfer has not been run", where=folder)
+    require_same_transfer(folder, plan)
+    plan = _with_taken(folder, plan, take)
     if not report:
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write_bytes(folder / PLAN_FILE, plan_text(plan).encode())
         _run_all(folder, plan, jobs=jobs, retry=retry, quiet=quiet)
-    from rlgrok.report.transfer import write_transfer_report
-
     failed, open_jobs = _what_is_left(folder, plan)
     result = write_transfer_report(folder, plan, failed, open_jobs)
     if not quiet:
@@ -77,7 +111,7 @@ def transfer(
         output.say(f"to look at: {result['report']}")
     if as_json:
         status = "failed" if failed else "done"
-        output.emit({"command": "rl transfer", "status": status, **result})
+        output.emit({"command": command, "status": status, **result})
     sys.exit(1 if failed else 0)
 
 
@@ -106,11 +140,9 @@ def _list_settings(*, as_json: bool) -> None:
 
 
 def _plan(name: str, overrides: Sequence[str], seeds: str | None) -> TransferPlan:
-    from dataclasses import replace
+    """The plan of a setting's name, or of a file."""
     from difflib import get_close_matches
 
-    from rlgrok.study import read_overrides
-    from rlgrok.transfer import read_transfer
     from runtime.errors import ConfigError
 
     shipped = _shipped()
@@ -123,6 +155,17 @@ def _plan(name: str, overrides: Sequence[str], seeds: str | None) -> TransferPla
             expected=", ".join(shipped) or "a YAML file",
             hint=f"did you mean {near[0]}?" if near else None,
         )
+    return read_plan(path, overrides, seeds)
+
+
+def read_plan(path: Path, overrides: Sequence[str], seeds: str | None) -> TransferPlan:
+    """The plan of a file, with further overrides of its trainings and other seeds."""
+    from dataclasses import replace
+
+    from rlgrok.study import read_overrides
+    from rlgrok.transfer import read_transfer
+    from runtime.errors import ConfigError
+
     plan = read_transfer(path.read_text(encoding="utf-8"), where=str(path))
     extra = read_overrides(list(overrides), "the command line")
     plan = replace(plan, common=(*plan.common, *extra))
@@ -132,6 +175,27 @@ def _plan(name: str, overrides: Sequence[str], seeds: str | None) -> TransferPla
         return replace(plan, seeds=tuple(int(seed) for seed in seeds.split(",")))
     except ValueError as error:
         raise ConfigError("seeds are whole numbers", got=seeds, where="--seeds") from error
+
+
+def _with_taken(folder: Path, plan: TransferPlan, take: Sequence[str]) -> TransferPlan:
+    """The plan with the runs that are given, now or earlier; a row that it does not have is of these alone."""
+    from dataclasses import replace
+
+    from rlgrok.transfer import PLAN_FILE, read_transfer, take_run
+    from runtime.errors import ConfigError
+
+    rows = dict(plan.train)
+    kept = folder / PLAN_FILE
+    if kept.is_file():
+        known = read_transfer(kept.read_text(encoding="utf-8"), where=str(kept)).train
+        rows |= {row: None for row, overrides in known.items() if overrides is None and row not in rows}
+    for word in take:
+        row, _, path = word.partition("=")
+        if not row or not path:
+            raise ConfigError("not a row and a run", got=word, expected="ROW=RUN", where="--take")
+        take_run(folder, row, Path(path))
+        rows.setdefault(row, None)
+    return replace(plan, train=rows)
 
 
 def _run_all(folder: Path, plan: TransferPlan, *, jobs: int, retry: bool, quiet: bool) -> None:
@@ -167,19 +231,28 @@ def _trainings(folder: Path, plan: TransferPlan) -> list[tuple[str, list[str], P
     from rlgrok.transfer import training_folder
 
     jobs = []
-    for seed in plan.seeds:
-        for row, overrides in plan.train.items():
-            path = training_folder(folder, row, seed)
-            start = [sys.executable, "-m", "cli.main", "rl", "train"]
-            if state_of(path) is State.BROKEN:
-                command = [*start, "--resume", str(path), "--quiet", "--json"]
-            else:
-                command = [
-                    *start, *plan.common, *overrides, f"seed={seed}", f"name={plan.name}-{row}",
-                    "--out", str(path), "--quiet", "--json",
-                ]  # fmt: skip
-            jobs.append((f"train {row} seed {seed}", command, path))
+    for row, seed in _runs(folder, plan):
+        path = training_folder(folder, row, seed)
+        if path.is_symlink():
+            continue
+        start = [sys.executable, "-m", "cli.main", "rl", "train"]
+        if state_of(path) is State.BROKEN:
+            command = [*start, "--resume", str(path), "--quiet", "--json"]
+        else:
+            command = [
+                *start, *plan.common, *(plan.train[row] or ()), f"seed={seed}", f"name={plan.name}-{row}",
+                "--out", str(path), "--quiet", "--json",
+            ]  # fmt: skip
+        jobs.append((f"train {row} seed {seed}", command, path))
     return jobs
+
+
+def _runs(folder: Path, plan: TransferPlan) -> list[tuple[str, int]]:
+    """Row and seed of every run, seed by seed."""
+    from rlgrok.transfer import seeds_of
+
+    pairs = [(row, seed) for row in plan.train for seed in seeds_of(folder, plan, row)]
+    return sorted(pairs, key=lambda pair: pair[1])
 
 
 def _set_aside(path: Path) -> None:
@@ -196,19 +269,18 @@ def _evaluations(folder: Path, plan: TransferPlan) -> list[tuple[str, list[str],
     from rlgrok.transfer import evaluation_folder, training_folder
 
     jobs = []
-    for seed in plan.seeds:
-        for row in plan.train:
-            run = training_folder(folder, row, seed)
-            if state_of(run) is not State.DONE:
-                continue
-            for name, column in plan.test.items():
-                path = evaluation_folder(folder, row, seed, name)
-                command = [
-                    sys.executable, "-m", "cli.main", "rl", "eval", str(run), *plan.evaluation,
-                    *column.overrides, "evaluation.compare_base=true",
-                    "--out", str(path), "--quiet", "--json",
-                ]  # fmt: skip
-                jobs.append((f"eval {row} seed {seed} on {name}", command, path))
+    for row, seed in _runs(folder, plan):
+        run = training_folder(folder, row, seed)
+        if state_of(run) is not State.DONE:
+            continue
+        for name, column in plan.columns_of(row).items():
+            path = evaluation_folder(folder, row, seed, name)
+            command = [
+                sys.executable, "-m", "cli.main", "rl", "eval", str(run), *plan.evaluation,
+                *column.overrides, "evaluation.compare_base=true",
+                "--out", str(path), "--quiet", "--json",
+            ]  # fmt: skip
+            jobs.append((f"eval {row} seed {seed} on {name}", command, path))
     return jobs
 
 
@@ -219,12 +291,11 @@ def _what_is_left(folder: Path, plan: TransferPlan) -> tuple[dict[str, str], int
     from rlgrok.transfer import evaluation_folder, training_folder
 
     paths = {}
-    for seed in plan.seeds:
-        for row in plan.train:
-            paths[f"train {row} seed {seed}"] = training_folder(folder, row, seed)
-            for column in plan.test:
-                job = f"eval {row} seed {seed} on {column}"
-                paths[job] = evaluation_folder(folder, row, seed, column)
+    for row, seed in _runs(folder, plan):
+        paths[f"train {row} seed {seed}"] = training_folder(folder, row, seed)
+        for column in plan.columns_of(row):
+            job = f"eval {row} seed {seed} on {column}"
+            paths[job] = evaluation_folder(folder, row, seed, column)
     failed: dict[str, str] = {}
     open_jobs = 0
     for job, path in paths.items():

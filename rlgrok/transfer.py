@@ -20,6 +20,7 @@ import yaml
 from rlgrok.artefacts import RESULTS
 from rlgrok.study import State, read_overrides, state_of
 from runtime.errors import ConfigError
+from runtime.run import Run
 from runtime.seeding import Stream
 from runtime.storage import read_json
 
@@ -45,6 +46,12 @@ class Column:
 
     axis: Axis
     overrides: tuple[str, ...]
+    rows: tuple[str, ...] | None = None
+    """What it is a test of; None: of every row."""
+
+    def belongs_to(self, row: str) -> bool:
+        """Whether a row is tested on it."""
+        return self.rows is None or row in self.rows
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,23 @@ class TransferPlan:
     """Overrides of every training."""
     evaluation: tuple[str, ...]
     """Overrides of every evaluation."""
-    train: Mapping[str, tuple[str, ...]]
+    train: Mapping[str, tuple[str, ...] | None]
+    """Overrides of each row; None: a row of runs that were there, and nothing is trained for it."""
     test: Mapping[str, Column]
     seeds: tuple[int, ...]
+
+    def columns_of(self, row: str) -> dict[str, Column]:
+        """What a row is tested on."""
+        return {name: column for name, column in self.test.items() if column.belongs_to(row)}
+
+
+def is_transfer(text: str) -> bool:
+    """Whether a plan is one of a transfer, by what it has: rows to train and columns to test."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    return isinstance(raw, dict) and {"train", "test"} <= set(raw)
 
 
 @dataclass(frozen=True)
@@ -108,35 +129,61 @@ def read_transfer(text: str, *, where: str) -> TransferPlan:
             )
     if any(isinstance(seed, bool) or not isinstance(seed, int) for seed in raw["seeds"]):
         raise ConfigError("seeds are whole numbers", got=raw["seeds"], where=f"{where}: seeds")
+    test = {
+        str(name): _column(value, f"{where}: test.{name}", list(map(str, raw["train"])))
+        for name, value in raw["test"].items()
+    }
     return TransferPlan(
         name=raw["name"],
         about=raw["about"],
         common=read_overrides(raw["common"], f"{where}: common"),
         evaluation=read_overrides(raw["evaluation"], f"{where}: evaluation"),
         train={
-            str(name): read_overrides(value, f"{where}: train.{name}")
+            str(name): None if value is None else read_overrides(value, f"{where}: train.{name}")
             for name, value in raw["train"].items()
         },
-        test={str(name): _column(value, f"{where}: test.{name}") for name, value in raw["test"].items()},
+        test=test,
         seeds=tuple(raw["seeds"]),
     )
 
 
-def _column(value: Any, where: str) -> Column:  # noqa: ANN401 - what YAML gave
-    if not isinstance(value, dict) or set(value) != {"axis", "overrides"}:
+def _column(value: Any, where: str, rows: Sequence[str]) -> Column:  # noqa: ANN401 - what YAML gave
+    if not isinstance(value, dict) or set(value) - {"rows"} != {"axis", "overrides"}:
         raise ConfigError(
-            "a test column has an axis and overrides", got=value, expected="axis, overrides", where=where
+            "a test column has an axis and overrides",
+            got=value,
+            expected="axis, overrides; and rows, where it is not for all",
+            where=where,
         )
+    own = value.get("rows", list(rows))
+    unknown = [row for row in own if row not in rows] if isinstance(own, list) else [own]
+    if unknown:
+        raise ConfigError("no such row", got=unknown[0], expected=", ".join(rows), where=f"{where}.rows")
     if value["axis"] not in list(Axis):
         raise ConfigError(
             "no such axis", got=value["axis"], expected=", ".join(Axis), where=f"{where}.axis"
         )
-    return Column(Axis(value["axis"]), read_overrides(value["overrides"], f"{where}.overrides"))
+    return Column(
+        Axis(value["axis"]),
+        read_overrides(value["overrides"], f"{where}.overrides"),
+        tuple(own) if "rows" in value else None,
+    )
 
 
 def training_folder(folder: Path, row: str, seed: int) -> Path:
     """The run of a row and a seed."""
     return folder / "runs" / row / f"seed-{seed}"
+
+
+def seeds_of(folder: Path, plan: TransferPlan, row: str) -> list[int]:
+    """The plan's seeds, where the row is trained, and those of the runs that it was given."""
+    own = () if plan.train[row] is None else plan.seeds
+    given = [
+        int(path.name.removeprefix("seed-"))
+        for path in (folder / "runs" / row).glob("seed-*")
+        if path.is_symlink()
+    ]
+    return [*own, *sorted(set(given) - set(own))]
 
 
 def evaluation_folder(folder: Path, row: str, seed: int, column: str) -> Path:
@@ -148,9 +195,9 @@ def read_cells(folder: Path, plan: TransferPlan) -> list[Cell]:
     """Every cell with at least one evaluation that is done, row by row."""
     cells = []
     for row in plan.train:
-        for column in plan.test:
+        for column in plan.columns_of(row):
             pairs = []
-            for seed in plan.seeds:
+            for seed in seeds_of(folder, plan, row):
                 path = evaluation_folder(folder, row, seed, column)
                 if state_of(path) is State.DONE:
                     pairs.append(read_pair(path))
@@ -186,6 +233,93 @@ def _share(problem: Mapping[str, Any]) -> float:
     return right / problem["num_draws"]
 
 
+PLAN_FILE = "transfer.yaml"
+"""In a transfer's folder: the plan that its runs are of."""
+
+
+def plan_text(plan: TransferPlan) -> str:
+    """The plan as YAML, as `read_transfer` reads it."""
+    columns = {
+        name: {
+            "axis": column.axis.value,
+            "overrides": list(column.overrides),
+            **({} if column.rows is None else {"rows": list(column.rows)}),
+        }
+        for name, column in plan.test.items()
+    }
+    return yaml.safe_dump(
+        {
+            "name": plan.name,
+            "about": plan.about,
+            "common": list(plan.common),
+            "evaluation": list(plan.evaluation),
+            "train": {
+                name: None if overrides is None else list(overrides)
+                for name, overrides in plan.train.items()
+            },
+            "test": columns,
+            "seeds": list(plan.seeds),
+        },
+        sort_keys=False,
+    )
+
+
+def require_same_transfer(folder: Path, plan: TransferPlan) -> None:
+    """Refuse to go on with a transfer under another plan; more seeds, rows or columns are the same plan.
+
+    Raises:
+        ConfigError: names the first thing that differs.
+    """
+    kept = folder / PLAN_FILE
+    if not kept.is_file():
+        return
+    old = read_transfer(kept.read_text(encoding="utf-8"), where=str(kept))
+    pairs: list[tuple[str, Any, Any]] = [
+        ("common overrides", old.common, plan.common),
+        ("overrides of the evaluations", old.evaluation, plan.evaluation),
+    ]
+    pairs += [
+        (f"row {row}", known, plan.train.get(row, known))
+        for row, known in old.train.items()
+        if known is not None
+    ]
+    pairs += [
+        (f"column {name}", known.overrides, plan.test.get(name, known).overrides)
+        for name, known in old.test.items()
+    ]
+    for what, known, wanted in pairs:
+        if known != wanted:
+            raise ConfigError(
+                f"the transfer has another {what}",
+                got=" ".join(wanted or ("(runs that are taken)",)),
+                expected=" ".join(known),
+                where=kept,
+                hint="another folder: --out",
+            )
+
+
+def take_run(folder: Path, row: str, run: Path) -> int:
+    """Let a run that is there be a row's run of its own seed, by a link; returns the seed.
+
+    Raises:
+        ConfigError: no finished training, or another run stands for the seed already.
+    """
+    where = f"--take {row}"
+    if state_of(run) is not State.DONE or (found := Run.open(run)).manifest["command"] != "rl train":
+        raise ConfigError("not a training that is done", got=run, where=where)
+    seed = int(found.config["seed"])
+    link = training_folder(folder, row, seed)
+    if link.is_symlink() and link.resolve() == run.resolve():
+        return seed
+    if link.exists() or link.is_symlink():
+        raise ConfigError(
+            "the row has a run of this seed", got=run, expected=str(link.resolve()), where=where
+        )
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(run.resolve(), target_is_directory=True)
+    return seed
+
+
 RESAMPLES = 4000
 
 
@@ -210,15 +344,15 @@ def make_cell(
         resamples: of the bootstrap.
     """
     rng = np.random.default_rng(Stream(0, "transfer", row, column).seed)
-    after = np.empty(resamples)
-    gain = np.empty(resamples)
-    for index in range(resamples):
-        means = []
-        for seed in rng.integers(0, len(pairs), len(pairs)):
-            old, new = pairs[seed]
-            picks = rng.integers(0, len(old), len(old))
-            means.append((new[picks].mean(), (new[picks] - old[picks]).mean()))
-        after[index], gain[index] = np.mean(means, axis=0)
+    # (resamples, seeds): which seed stands there, then the means over its problems, drawn anew for every place.
+    places = rng.integers(0, len(pairs), (resamples, len(pairs)))
+    means = np.empty((2, *places.shape))
+    for seed, (old, new) in enumerate(pairs):
+        is_here = places == seed
+        picks = rng.integers(0, len(old), (int(is_here.sum()), len(old)))
+        means[0, is_here] = new[picks].mean(1)
+        means[1, is_here] = (new - old)[picks].mean(1)
+    after, gain = means.mean(2)
     tails = [(1 - level) / 2, (1 + level) / 2]
     return Cell(
         row=row,

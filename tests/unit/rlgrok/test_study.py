@@ -20,6 +20,7 @@ from rlgrok.study import (
     require_same_plan,
     state_of,
 )
+from rlgrok.transfer import is_transfer
 from runtime.errors import ConfigError
 from runtime.run import Run
 
@@ -31,7 +32,11 @@ PLAN: dict[str, Any] = {
     "reference": "staged",
     "seeds": [0, 1],
 }
-SHIPPED = sorted((Path(conf.__file__).parent / "study").glob("*.yaml"))
+SHIPPED = [
+    path
+    for path in sorted((Path(conf.__file__).parent / "study").glob("*.yaml"))
+    if not is_transfer(path.read_text(encoding="utf-8"))
+]
 
 
 def text(**changes: Any) -> str:

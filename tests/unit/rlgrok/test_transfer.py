@@ -16,9 +16,13 @@ from rlgrok.transfer import (
     Axis,
     evaluation_folder,
     make_cell,
+    plan_text,
     read_cells,
     read_pair,
     read_transfer,
+    require_same_transfer,
+    seeds_of,
+    take_run,
 )
 from runtime.errors import ConfigError
 from runtime.run import Run
@@ -36,7 +40,8 @@ PLAN: dict[str, Any] = {
     },
     "seeds": [0, 1],
 }
-SHIPPED = sorted((Path(conf.__file__).parent / "transfer").glob("*.yaml"))
+FOLDER = Path(conf.__file__).parent
+SHIPPED = [*sorted((FOLDER / "transfer").glob("*.yaml")), FOLDER / "study/transfer.yaml"]
 
 
 def text(**changes: Any) -> str:
@@ -79,8 +84,9 @@ def test_a_shipped_setting_composes(path: Path) -> None:
     TRAIN.register()
     EVALUATE.register()
     with initialize_config_module(config_module="conf", version_base="1.3"):
-        for overrides in plan.train.values():
-            checked(TRAIN.kind, compose(TRAIN.config_name, [*plan.common, *overrides]))
+        for row, overrides in plan.train.items():
+            assert plan.columns_of(row)
+            checked(TRAIN.kind, compose(TRAIN.config_name, [*plan.common, *(overrides or ())]))
         for column in plan.test.values():
             checked(
                 EVALUATE.kind,
@@ -102,6 +108,54 @@ def test_a_setting_that_is_none_says_where(change: dict[str, Any], message: str)
     with pytest.raises(ConfigError) as caught:
         read_transfer(text(**change), where="my.yaml")
     assert message in caught.value.one_line() and "my.yaml" in caught.value.one_line()
+
+
+def test_a_column_may_be_of_some_rows_only() -> None:
+    test = {**PLAN["test"], "long": {**PLAN["test"]["long"], "rows": ["short"]}}
+    plan = read_transfer(text(train={**PLAN["train"], "other": []}, test=test), where="x")
+    assert list(plan.columns_of("short")) == ["same", "long"]
+    assert list(plan.columns_of("other")) == ["same"]
+    assert read_transfer(plan_text(plan), where="x") == plan
+    with pytest.raises(ConfigError, match="no such row"):
+        read_transfer(text(test={"x": {"axis": "same", "overrides": [], "rows": ["nobody"]}}), where="x")
+
+
+def test_a_transfer_goes_on_under_the_same_plan_only(tmp_path: Path) -> None:
+    plan = read_transfer(text(), where="x")
+    require_same_transfer(tmp_path, plan)  # nothing there yet
+    (tmp_path / "transfer.yaml").write_text(plan_text(plan))
+    more = text(seeds=[0, 1, 2], train={**PLAN["train"], "more": []})
+    require_same_transfer(tmp_path, read_transfer(more, where="x"))
+    for change, message in (
+        ({"train": {"short": ["data.lengths=[4]"]}}, "another row short"),
+        ({"evaluation": ["evaluation.draws=8"]}, "another overrides of the evaluations"),
+        ({"test": {"same": {"axis": "same", "overrides": ["data.lengths=[4]"]}}}, "another column same"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            require_same_transfer(tmp_path, read_transfer(text(**change), where="x"))
+
+
+def trained(path: Path, seed: int, *, status: str = "done", command: str = "rl train") -> Path:
+    run = Run.create(path, command=command, name="x", argv=[], config={"seed": seed}, overrides=[], seeds={})
+    run.finish(status)
+    return path
+
+
+def test_runs_that_are_there_can_be_taken(tmp_path: Path) -> None:
+    plan = read_transfer(text(train={**PLAN["train"], "theirs": None}), where="x")
+    folder = tmp_path / "transfer"
+    assert take_run(folder, "short", trained(tmp_path / "a", 7)) == 7
+    assert take_run(folder, "short", tmp_path / "a") == 7  # again: nothing changes
+    assert take_run(folder, "theirs", trained(tmp_path / "b", 3)) == 3
+    # The plan's own seeds are trained for the plan's row, and none for the row of given runs.
+    assert seeds_of(folder, plan, "short") == [0, 1, 7]
+    assert seeds_of(folder, plan, "theirs") == [3]
+    assert (folder / "runs/short/seed-7").resolve() == (tmp_path / "a").resolve()
+    with pytest.raises(ConfigError, match="has a run of this seed"):
+        take_run(folder, "short", trained(tmp_path / "c", 7))
+    for bad in (trained(tmp_path / "d", 1, status="failed"), trained(tmp_path / "e", 1, command="rl eval"), tmp_path):
+        with pytest.raises(ConfigError, match="not a training that is done"):
+            take_run(folder, "short", bad)
 
 
 def test_a_cell_is_the_mean_over_seeds_of_means_over_problems() -> None:
