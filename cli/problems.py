@@ -27,7 +27,8 @@ EPILOG = (
     "- `toolkit rl problems has --part train --export has_train.parquet`: the published record layout\n"
     "- `toolkit rl problems mine.jsonl --show 3` reads records back\n"
     "- `toolkit rl problems --check all`\n"
-    "- `toolkit rl problems --scope bouncingsim`; `toolkit rl problems --scope bouncingsim --show B_2_1`\n\n"
+    "- `toolkit rl problems --scope bouncingsim`; `toolkit rl problems --scope bouncingsim --show B_2_1`\n"
+    "- `toolkit rl problems rotbox --scope bouncingsim --setting list --export rotbox.jsonl`\n\n"
     "Exit code 3 when a check fails."
 )
 ALL = "all"
@@ -41,6 +42,13 @@ class Part(StrEnum):
     ALL = "all"
     TRAIN = "train"
     TEST = "test"
+
+
+class Setting(StrEnum):
+    """What the program of a scene defines."""
+
+    FUNCTION = "function"
+    LIST = "list"
 
 
 def problems(
@@ -79,6 +87,12 @@ def problems(
             autocompletion=complete_problems,
         ),
     ] = None,
+    setting: Annotated[
+        Setting | None,
+        typer.Option(
+            help="Of scenes: a function of the time, or a list for times that the prompt names.  [default: function]"
+        ),
+    ] = None,
     compat: Annotated[
         bool, typer.Option("--compat", help="Split as the reference does, repeats included.")
     ] = False,
@@ -93,6 +107,12 @@ def problems(
     if parameters and export is None:
         raise ConfigError("--parameters goes with --export", where="--parameters")
     find_scope(scope)
+    if setting is not None and (scope != BOUNCINGSIM or check is not None):
+        raise ConfigError(
+            "--setting goes with scenes that are shown or exported",
+            expected=f"--scope {BOUNCINGSIM}",
+            where="--setting",
+        )
     if check is not None:
         sys.exit(_check(check, scope, compat=compat, quiet=quiet, as_json=as_json))
     if name is None and show is None:
@@ -103,9 +123,12 @@ def problems(
         _list(scope, quiet=quiet, as_json=as_json)
         return
     if name is None:
-        _show(_by_id(str(show), scope), quiet=quiet, as_json=as_json)
+        (shown,) = _in_setting([_by_id(str(show), scope)], setting)
+        _show(shown, quiet=quiet, as_json=as_json)
         return
     chosen = _chosen(name, scope, part, compat)
+    found = _in_setting([problem for _, problem in chosen], setting)
+    chosen = [(of, problem) for (of, _), problem in zip(chosen, found, strict=True)]
     if show is not None:
         _show(_pick(show, [problem for _, problem in chosen], name), quiet=quiet, as_json=as_json)
     elif export is not None:
@@ -152,6 +175,23 @@ def _chosen(name: str, scope: str, part: Part, compat: bool) -> list[tuple[str, 
     if not chosen:
         raise ConfigError(f"{name} has no {part} problems", where="--part")
     return chosen
+
+
+def _in_setting(found: Sequence[Problem], setting: Setting | None) -> Sequence[Problem]:
+    """Scenes with programs that define what was asked for.
+
+    Raises:
+        ConfigError: a record that names no scene is in the setting that it has.
+    """
+    if setting is None:
+        return found
+    from rlgrok.delta.bouncingsim import assertions, tasks
+
+    fixed = next((problem.id for problem in found if not problem.has_oracle), None)
+    if fixed is not None:
+        raise ConfigError("a record without its scene has one setting", got=fixed, where="--setting")
+    wanted = assertions.Setting(setting)
+    return [tasks.in_setting(problem, wanted) for problem in found]
 
 
 def _list(scope: str, *, quiet: bool, as_json: bool) -> None:

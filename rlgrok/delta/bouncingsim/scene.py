@@ -24,6 +24,10 @@ MAX_BODIES = 64
 MAX_COORDINATE = 1e6
 """Metres, metres a second, radians a second: beyond, single precision has no digits left."""
 MIN_RADIUS = 0.5
+MAX_TESTS = 1_000
+"""That a scene brings along."""
+MAX_TEST_TIME_S = 60.0
+Point = tuple[float, float]
 
 
 class PathKind(StrEnum):
@@ -140,6 +144,39 @@ def read_scene(data: object, where: str = "") -> Scene:
         oscillation,
         None if not profile else _profile(profile, f"{prefix}meta.outer_rotation_profile"),
     )
+
+
+def read_tests(data: Mapping[str, Any], where: str = "") -> list[tuple[float, list[Point]]] | None:
+    """Times and positions that a scene brings along, which then take the place of a simulation; None where it has none.
+
+    Args:
+        data: the JSON object of a scene that `read_scene` takes.
+        where: as there.
+
+    Raises:
+        RecordError: as there; also for positions of another number of balls.
+    """
+    if not data.get("tests"):
+        return None
+    prefix = f"{where}.tests" if where else "tests"
+    tests = typed(data["tests"], list, prefix)
+    if len(tests) > MAX_TESTS:
+        raise RecordError(prefix, f"{len(tests)} of them, at most {MAX_TESTS}")
+    found = []
+    for place, test in enumerate(tests):
+        here = f"{prefix}[{place}]"
+        fields = typed(test, dict, here)
+        time = number(fields.get("time"), f"{here}.time")
+        if not 0 <= time <= MAX_TEST_TIME_S:
+            raise RecordError(f"{here}.time", f"expected 0 to {MAX_TEST_TIME_S:g} s, got {time:g}")
+        points = required(fields, "position", list, f"{here}.position")
+        if len(points) != len(data["balls"]):
+            raise RecordError(
+                f"{here}.position", f"{len(points)} points for {len(data['balls'])} balls"
+            )
+        at = [_point(point, f"{here}.position[{ball}]") for ball, point in enumerate(points)]
+        found.append((round(time, 2), at))
+    return found
 
 
 def _gravity(
@@ -263,6 +300,14 @@ def _pair(fields: Mapping[str, Any], name: str, where: str) -> tuple[float, floa
     if len(pair) != 2:
         raise RecordError(place, f"expected two numbers, got {shown(pair)}")
     return _quantity(pair[0], f"{place}[0]"), _quantity(pair[1], f"{place}[1]")
+
+
+def _point(point: object, where: str) -> Point:
+    pair = typed(point, list, where)
+    if len(pair) != 2:
+        raise RecordError(where, f"expected two numbers, got {shown(pair)}")
+    x, y = (round(number(value, f"{where}[{axis}]"), 2) for axis, value in enumerate(pair))
+    return x, y
 
 
 def _quantity(value: object, where: str) -> float:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rlgrok.delta.bouncingsim.assertions import (
@@ -23,7 +24,7 @@ from rlgrok.delta.bouncingsim.assertions import (
 )
 from rlgrok.delta.bouncingsim.families import LEVELS, NAMES, type_name
 from rlgrok.delta.bouncingsim.prompts import compact_text, prompt_text
-from rlgrok.delta.bouncingsim.scene import Scene, read_scene
+from rlgrok.delta.bouncingsim.scene import Scene, read_scene, read_tests
 from rlgrok.delta.bouncingsim.truth import DEFAULT_TIMES, positions_at
 from rlgrok.delta.fields import RecordError, number, required, typed
 from rlgrok.types import Problem, PromptStyle, RecordedProblem, TestCase
@@ -42,19 +43,23 @@ def make_problem(
     times: Sequence[float] = DEFAULT_TIMES,
     setting: Setting = Setting.FUNCTION,
 ) -> Problem:
-    """The problem of a scene: simulated, and its tests written.
+    """The problem of a scene: simulated, unless it brings its own tests along, and its tests written.
 
     Args:
         scene_id: as in published records, `B_2_1`.
         scene: its JSON.
-        times: of the tests, seconds, two decimals.
+        times: of the tests, seconds, two decimals; those of a scene with tests of its own are its own.
         setting: what is to be defined.
 
     Raises:
         RecordError: no scene.
         ConfigError: the physics engine is not installed.
     """
-    positions = positions_at(read_scene(scene), times)
+    read = read_scene(scene)
+    given = read_tests(scene)
+    if given is not None:
+        times = [time for time, _ in given]
+    positions = positions_at(read, times) if given is None else [points for _, points in given]
     queries = [
         Query(
             time=time if setting is Setting.FUNCTION else None,
@@ -75,6 +80,20 @@ def make_problem(
         tests=tuple(map(_test, queries)),
         difficulty=level,
     )
+
+
+def in_setting(problem: Problem, setting: Setting) -> Problem:
+    """The same problem, with its parameters, where a program is to define the one or the other."""
+    times = problem.parameters["timestamps"]
+    is_list = setting is Setting.LIST
+    queries = [
+        replace(
+            query, time=None if is_list else times[place], index=place if is_list else None
+        )
+        for place, query in enumerate(queries_of(problem))
+    ]
+    parameters = {**problem.parameters, "setting": setting.value}
+    return replace(problem, parameters=parameters, tests=tuple(map(_test, queries)))
 
 
 def family_and_level(scene_id: str) -> tuple[str, str]:
@@ -178,7 +197,7 @@ def fingerprint(problem: Problem) -> bytes:
 
 
 def _parameters(text: str, queries: Sequence[Query]) -> dict[str, Any]:
-    """The scene behind a record, once its simulation gives the record's tests."""
+    """The scene behind a record, once its simulation, or the tests that it brings along, are the record's."""
     try:
         given = typed(json.loads(text), dict, PARAMETERS)
     except (ValueError, RecursionError) as error:
@@ -188,7 +207,11 @@ def _parameters(text: str, queries: Sequence[Query]) -> dict[str, Any]:
     if len(times) != len(queries) or not all(0 <= time <= 60 for time in times):
         raise RecordError(where, f"expected {len(queries)} times from 0 to 60 s")
     scene = required(given, "scene", dict, f"{PARAMETERS}.scene")
-    found = positions_at(read_scene(scene, f"{PARAMETERS}.scene"), times)
+    read = read_scene(scene, f"{PARAMETERS}.scene")
+    own = read_tests(scene, f"{PARAMETERS}.scene")
+    if own is not None and [time for time, _ in own] != times:
+        raise RecordError(where, "not the times of the scene's own tests")
+    found = positions_at(read, times) if own is None else [points for _, points in own]
     for place, (query, points) in enumerate(zip(queries, found, strict=True)):
         if query.positions != tuple(points):
             raise RecordError(f"ground_truth[{place}]", "not where the scene's balls are")

@@ -64,6 +64,28 @@ def test_problems_are_listed_shown_and_exported(toolkit: Toolkit, tmp_path: Path
     assert read["solution"] is None
 
 
+def test_the_list_setting_is_shown_and_exported(toolkit: Toolkit, tmp_path: Path) -> None:
+    scope = ["rl", "problems", "--scope", "bouncingsim", "--json"]
+    plain = toolkit(*scope, "--show", "B_1_1").json["problem"]
+    shown = toolkit(*scope, "--show", "B_1_1", "--setting", "list").json["problem"]
+    assert shown["tests"][2] == plain["tests"][2].replace("(0.30)", "()[2]")
+    assert "Times, in seconds: 0.10, 0.20," in shown["prompt"]
+    assert "Times, in seconds" not in plain["prompt"]
+    assert "def predict_position():" in shown["solution"]
+    words = ["I:basic", "--setting", "list", "--parameters", "--export", "list.jsonl"]
+    assert toolkit(*scope, *words).json["num_records"] == 20
+    first = json.loads((tmp_path / "list.jsonl").read_text().splitlines()[0])
+    assert (first["prompt_setting"], len(first["timestamps"])) == ("list", 15)
+    again = toolkit(*scope, "list.jsonl", "--show", "0", "--setting", "function")
+    assert again.json["problem"]["tests"][0].startswith(
+        "assert check_distance(predict_position(0.10), "
+    )
+    for refused in (["has", "--setting", "list"], [*scope[2:4], "--check", "I:basic", "--setting", "list"]):
+        result = toolkit("rl", "problems", *refused)
+        assert result.code == 2
+        assert "--setting goes with scenes" in result.err
+
+
 def test_a_check_of_a_level(toolkit: Toolkit) -> None:
     result = toolkit("rl", "problems", "--scope", "bouncingsim", "--check", "I:easy", "--json")
     assert result.code == 0, result.err

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from rlgrok.delta.bouncingsim.scene import Path, PathKind, read_scene, scene_text
+from rlgrok.delta.bouncingsim.scene import (
+    Path,
+    PathKind,
+    read_scene,
+    read_tests,
+    scene_text,
+)
 from rlgrok.delta.fields import RecordError
 
 
@@ -81,3 +87,29 @@ def test_lissajous_starts_where_it_says(frozen: list[dict[str, Any]]) -> None:
     mended = read_scene(scene).containers[0].path
     assert mended is not None
     assert mended.offset(0.0) == (0.0, 0.0)
+
+
+def test_tests_that_a_scene_brings_along(frozen: list[dict[str, Any]]) -> None:
+    scene = copy.deepcopy(frozen[0]["scene"])
+    assert len(scene["balls"]) == 1
+    assert read_tests(scene) is read_tests({**scene, "tests": []}) is None
+    tests = [{"time": 0.25, "position": [[1, 2.004]]}, {"time": 3, "position": [[-1.5, 0.0]]}]
+    assert read_tests({**scene, "tests": tests}) == [(0.25, [(1.0, 2.0)]), (3.0, [(-1.5, 0.0)])]
+
+
+@pytest.mark.parametrize(
+    ("test", "field"),
+    [
+        ({"position": [[1, 2]]}, "scene.tests[0].time"),
+        ({"time": -1, "position": [[1, 2]]}, "scene.tests[0].time"),
+        ({"time": 1}, "scene.tests[0].position"),
+        ({"time": 1, "position": [[1, 2], [3, 4]]}, "scene.tests[0].position"),
+        ({"time": 1, "position": [[1]]}, "scene.tests[0].position[0]"),
+        ({"time": 1, "position": [[1, "2"]]}, "scene.tests[0].position[0][1]"),
+        (7, "scene.tests[0]"),
+    ],
+)
+def test_tests_that_are_none(frozen: list[dict[str, Any]], test: Any, field: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        read_tests({**frozen[0]["scene"], "tests": [test]}, "scene")
+    assert caught.value.field == field

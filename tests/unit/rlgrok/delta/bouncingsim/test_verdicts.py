@@ -11,7 +11,7 @@ from rlgrok.delta.bouncingsim.audit import ORACLE, judge, program_text
 from rlgrok.delta.bouncingsim.datasets import find_problem
 from rlgrok.delta.bouncingsim.judging import extract_program
 from rlgrok.delta.bouncingsim.records import judge_records, read_record
-from rlgrok.delta.bouncingsim.tasks import make_problem, to_record
+from rlgrok.delta.bouncingsim.tasks import from_record, make_problem, to_record
 from rlgrok.delta.bouncingsim.verdicts import oracle, shared_sandbox, verify, verify_exhaustive
 from rlgrok.delta.fields import RecordError
 from rlgrok.types import Problem, Status
@@ -135,3 +135,20 @@ def test_what_is_no_record(problem: Problem, change: dict[str, Any], field: str)
     with pytest.raises(RecordError) as caught:
         read_record({**record, **change})
     assert caught.value.field == field
+
+
+def test_a_scene_that_brings_its_tests_along(problem: Problem) -> None:
+    """They are asked for, and not what the engine says."""
+    tests = [{"time": 0.5, "position": [[3.0, 4.0]]}, {"time": 2.5, "position": [[300.0, 4.0]]}]
+    own = make_problem("mine", {**problem.parameters["scene"], "tests": tests})
+    record = to_record(own, parameters=True)
+    assert record["timestamps"] == [0.5, 2.5]
+    assert record["ground_truth"][1].startswith(
+        "assert check_distance(predict_position(2.50), [[300.0, 4.0]])"
+    )
+    assert from_record(record).tests == own.tests
+    other = make_problem("mine", {**problem.parameters["scene"], "tests": tests[:1]})
+    with pytest.raises(RecordError, match="expected 1 times"):
+        from_record({**record, "ground_truth": to_record(other)["ground_truth"]})
+    found = verify_exhaustive(own, "def predict_position(t):\n    return [[0.0 if t < 1 else 300.0, 0.0]]")
+    assert (found.status, found.num_tests) == (Status.PASSED, 2)
