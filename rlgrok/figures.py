@@ -396,7 +396,7 @@ def problem_map(curves: Curves, *, title: str) -> bytes:
 
 LEARNED_SHARE = 0.5
 """A training problem counts as learned when half of its completions pass, at two visits in a row."""
-MAX_MAP_COLUMNS = 75
+MAX_MAP_COLUMNS = 40
 """Columns of the map of training problems; more would be thinner than a line."""
 MAX_MAP_NAMES = 40
 """Rows up to which the problems' names stand beside the map."""

@@ -225,10 +225,10 @@ def test_the_map_of_training_problems(drawn) -> None:
     image = np.asarray(axes.images[0].get_array().filled(np.nan))
     assert image.shape == (3, 6)
     assert image[1].tolist()[2:5] == [0.25, 0.75, 1.0] and np.isnan(image[0, 0])
-    # Longer runs share columns: steps 1 to 150 in 75 of two.
+    # Longer runs share columns: steps 1 to 150 in 38 of four.
     figures.training_map(read_curves([], training={"f:x": {1: (0, 4), 2: (4, 4), 150: (4, 4)}}), title="t")
     image = np.asarray(drawn[1].axes[0].images[0].get_array().filled(np.nan))
-    assert image.shape == (1, 75) and image[0, 0] == 0.5 and image[0, 74] == 1.0
+    assert image.shape == (1, 38) and image[0, 0] == 0.5 and image[0, 37] == 1.0
 
 
 def test_the_same_data_gives_the_same_bytes() -> None:
