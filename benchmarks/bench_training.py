@@ -2,14 +2,16 @@
 
     python benchmarks/bench_training.py [--steps 8] [--rounds 3] [--out benchmarks/results/training.json]
 
-Three ways of doing the same step (the default experiment's: 16 prompts x 32 completions of the tiny policy) take turns
-in one process, so that a machine whose speed drifts is fair to all of them:
+Ways of doing the same step (the default experiment's: 16 prompts x 32 completions of its base policy, trained on as it
+would be) take turns in one process, so that a machine whose speed drifts is fair to all of them:
 
 * `toolkit`: TRL's trainer with our sampler behind `rollout_func`, our verifier and schedule, as in `toolkit rl train`.
-* `trl`: the same trainer with its own generation.
-* `bare`: no trainer at all; the same sampler, verdicts and loss in a loop of thirty lines.
+* `bare`: no trainer at all; the same sampler, verdicts, shared prefixes and loss in a loop of thirty lines.
+* `whole rows`: as `toolkit`, with `training.share_prefixes=false`: the update computes every row from its first token.
+* `trl`: that with the trainer's own generation.
 
-Prints a table and writes JSON. Ratios are of medians over rounds; single absolute times say little on a shared machine.
+Seconds are CPU seconds of one thread. Prints a table and writes JSON. Ratios are of medians over rounds; absolute times
+say little on a shared machine. The base policy comes from the cache or is made first, a minute or two.
 """
 
 from __future__ import annotations
@@ -20,19 +22,25 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from cli.hydra_app import TRAIN
+from cli.paths import cache_folder
 from cli.schema import checked
 from rlgrok.config import DenseReward, TrainConfig
-from rlgrok.policy import Policy, build_tiny_policy, quiet_libraries
+from rlgrok.policy import Policy, quiet_libraries
+from rlgrok.prefixes import share_prefixes
 from rlgrok.problems import build_problems
+from rlgrok.reference import get_reference
 from rlgrok.rewards import dense_reward
 from rlgrok.sampling import sample_tokens
 from rlgrok.tokenizer import decisive_token_ids
+from rlgrok.training import rollouts
 from rlgrok.training.payment import Payment
 from rlgrok.training.record import StepRecord
 from rlgrok.training.replay import ReplayStore
@@ -46,6 +54,7 @@ from rlgrok.training.schedule import Schedule
 from rlgrok.training.trainer import Hooks, build_trainer
 from rlgrok.training.verification import Verifier
 from rlgrok.types import Completion, DataSet, PromptStyle, Scope
+from runtime.progress import SilentView
 from runtime.seeding import Stream
 
 WARM_UP = 2
@@ -62,13 +71,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/training.json"))
     arguments = parser.parse_args()
     quiet_libraries()
+    rollouts.time = SimpleNamespace(perf_counter=time.thread_time)  # its parts of a step in CPU seconds, too
     config = default_config()
     torch.set_num_threads(config.training.threads or 1)
     scope, data = build_problems(config.data, seed=0)
     ways: dict[str, Callable[..., list[dict[str, float]]]] = {
         "toolkit": through_trainer,
-        "trl": through_trainer,
         "bare": bare_loop,
+        "whole rows": through_trainer,
+        "trl": through_trainer,
     }
     steps: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for number in range(arguments.rounds):
@@ -101,22 +112,31 @@ def per_step(config: TrainConfig) -> int:
     return config.training.prompts_per_step * config.training.group_size
 
 
-def fresh_policy(config: TrainConfig, seed: int) -> Policy:
-    """An untrained policy: it fills every completion to the limit, the longest step there is."""
-    return build_tiny_policy(
-        hidden_size=config.reference.hidden_size,
-        num_layers=config.reference.num_layers,
-        num_heads=config.reference.num_heads,
-        max_positions=16 + config.policy.max_new_tokens,
-        seed=seed,
-    )
+def base_policy(config: TrainConfig, scope: Scope, data: DataSet) -> Policy:
+    """A fresh copy of what a default run of seed 0 begins with."""
+    targets = [*data.train, *data.heldout]
+    return get_reference(
+        config.reference,
+        targets=targets,
+        prompts=[scope.render_prompt(problem, PromptStyle.COMPACT) for problem in targets],
+        verifier=Verifier(scope, {problem.id: problem for problem in targets}),
+        colors=config.data.colors.value,
+        max_new_tokens=config.policy.max_new_tokens,
+        grammar=config.policy.grammar,
+        seed=0,
+        device="cpu",
+        cache=cache_folder(),
+        rebuild=False,
+        view=SilentView(),
+        on_event=lambda *_, **__: None,
+    ).policy
 
 
 def through_trainer(
     config: TrainConfig, scope: Scope, data: DataSet, *, way: str, num_steps: int, seed: int
 ) -> list[dict[str, float]]:
     """Steps of TRL's trainer, with our rollouts or its own."""
-    policy = fresh_policy(config, seed)
+    policy = base_policy(config, scope, data)
     record = StepRecord(group_size=config.training.group_size)
     verifier = Verifier(scope, {problem.id: problem for problem in data.train})
     prompts = [scope.render_prompt(problem, PromptStyle.COMPACT) for problem in data.train]
@@ -147,13 +167,13 @@ def through_trainer(
     started = [0.0]
 
     def after_step(step: int) -> bool:
-        total = time.perf_counter() - started[0]
-        generate = record.generate_s if way == "toolkit" else 0.0
+        total = time.thread_time() - started[0]
+        generate = 0.0 if way == "trl" else record.generate_s
         times.append({"total": total, "generate": generate, "judge": record.judge_s})
         return False
 
     def before_step() -> None:
-        started[0] = time.perf_counter()
+        started[0] = time.thread_time()
 
     config.training.max_steps = WARM_UP + num_steps
     with tempfile.TemporaryDirectory() as scratch:
@@ -162,7 +182,7 @@ def through_trainer(
             prompts=prompts,
             problem_ids=ids,
             order=order(config, len(prompts), WARM_UP + num_steps),
-            training=config.training,
+            training=replace(config.training, share_prefixes=way == "toolkit"),
             optimizer=config.optimizer,
             entropy=config.entropy,
             max_new_tokens=config.policy.max_new_tokens,
@@ -170,7 +190,7 @@ def through_trainer(
             checkpoint_every=10_000,
             output_dir=Path(scratch),
             seed=seed,
-            rollout=rollout if way == "toolkit" else None,
+            rollout=None if way == "trl" else rollout,
             reward=reward,
             hooks=Hooks(before_step, after_step, lambda step, logs: None, lambda step, path: None),
         )
@@ -183,14 +203,15 @@ def bare_loop(
 ) -> list[dict[str, float]]:
     """The same generation, verdicts and loss without any trainer: what a step must cost at least."""
     del way
-    policy = fresh_policy(config, seed)
+    policy = base_policy(config, scope, data)
+    share_prefixes(policy.model)
     model, tokenizer, size = policy.model, policy.tokenizer, config.training.group_size
     verifier = Verifier(scope, {problem.id: problem for problem in data.train})
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.optimizer.learning_rate)
     indices = order(config, len(data.train), WARM_UP + num_steps)
     times = []
     for step in range(WARM_UP + num_steps):
-        started = time.perf_counter()
+        started = time.thread_time()
         problems = [
             data.train[index]
             for index in indices[
@@ -212,7 +233,7 @@ def bare_loop(
             seed=step,
             batch_size=config.training.rollout_batch_size,
         )
-        generated = time.perf_counter()
+        generated = time.thread_time()
         texts = tokenizer.batch_decode(sampled.token_ids, skip_special_tokens=True)
         rewards = torch.tensor(
             [
@@ -226,11 +247,11 @@ def bare_loop(
                 )
             ]
         )
-        judged = time.perf_counter()
+        judged = time.thread_time()
         update(model, optimizer, prompt_ids, sampled.token_ids, rewards, size)
         times.append(
             {
-                "total": time.perf_counter() - started,
+                "total": time.thread_time() - started,
                 "generate": generated - started,
                 "judge": judged - generated,
             }
@@ -302,14 +323,14 @@ def medians(steps: list[dict[str, float]]) -> dict[str, float]:
 def report(table: dict[str, dict[str, float]]) -> None:
     """Print the table; a dash where a part cannot be told apart."""
     base = table["bare"]["total"]
-    print(f"{'':10}{'s/step':>9}{'x bare':>9}{'generate':>10}{'judge':>8}{'update':>8}")
+    print(f"{'':12}{'s/step':>9}{'x bare':>9}{'generate':>10}{'judge':>8}{'update':>8}")
     for way, row in table.items():
         parts = [
             f"{row[name] / row['total']:.0%}" if name in row else "-"
             for name in ("generate", "judge", "update")
         ]
         print(
-            f"{way:10}{row['total']:9.3f}{row['total'] / base:9.2f}{parts[0]:>10}{parts[1]:>8}{parts[2]:>8}"
+            f"{way:12}{row['total']:9.3f}{row['total'] / base:9.2f}{parts[0]:>10}{parts[1]:>8}{parts[2]:>8}"
         )
 
 
