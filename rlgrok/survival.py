@@ -96,6 +96,10 @@ def survival_curve(times: Times, *, level: float = 0.95) -> SurvivalCurve:
     )
 
 
+ROUNDING = 1e-9
+"""A share that is one half but for the rounding of a product of ratios is one half."""
+
+
 def median_time(times: Times) -> float | None:
     """The step by which half of the seeds have got there; None when fewer do."""
     curve = survival_curve(times)
@@ -103,7 +107,7 @@ def median_time(times: Times) -> float | None:
         (
             step
             for step, share in zip(curve.steps, curve.share, strict=True)
-            if share <= 0.5 and step in times.reached
+            if share <= 0.5 + ROUNDING and step in times.reached
         ),
         None,
     )

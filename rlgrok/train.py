@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -69,6 +69,9 @@ from runtime.run import Run
 from runtime.seeding import Stream
 from runtime.signals import StopRequest
 from runtime.storage import content_hash, damage, read_jsonl, to_json
+
+if TYPE_CHECKING:
+    from trl import GRPOTrainer
 
 STOPPING = "after this step, which is then saved; another signal stops at once"
 NOTHING_HELD_OUT = (
@@ -157,7 +160,7 @@ def train(
             resume_step=start.step if resume else None,
         )
     )
-    session = _session(config, run, view, data, prompts, policy, verifier)
+    session = make_session(config, run, view, data, prompts, policy, verifier)
     if start.state is not None:
         session.load_state_dict(start.state)
     if start.step == 0:
@@ -308,7 +311,7 @@ def _keep_reference(
     run.event("base_proved", **reference.proof.summary())
 
 
-def _session(
+def make_session(
     config: TrainConfig,
     run: Run,
     view: TrainingView,
@@ -317,6 +320,7 @@ def _session(
     policy: Policy,
     verifier: Verifier,
 ) -> Session:
+    """What happens around the steps, as the config says."""
     heldout = data.heldout or data.train
     families = {problem.id: problem.family for problem in data.train}
     return Session(
@@ -374,6 +378,31 @@ def _optimise(
     Raises:
         KeyboardInterrupt: the user asked to stop; the state is saved.
     """
+    trainer = make_trainer(config, run, scope, data, prompts, policy, session)
+    view.start(config.training.max_steps, config.name)
+    with StopRequest(lambda: view.note("stopping", STOPPING)) as stop:
+        session.should_stop = stop
+        session.start(start.step)
+        with library_write_errors(run.checkpoints):
+            trainer.train(
+                resume_from_checkpoint=None if start.checkpoint is None else str(start.checkpoint)
+            )
+    checkpoints.discard_staging(run.checkpoints)
+    if stop.requested:  # perhaps only after the last step; whenever it was, the trainer has saved
+        raise KeyboardInterrupt
+    return int(trainer.state.global_step)
+
+
+def make_trainer(
+    config: TrainConfig,
+    run: Run,
+    scope: Scope,
+    data: DataSet,
+    prompts: Mapping[str, str],
+    policy: Policy,
+    session: Session,
+) -> GRPOTrainer:
+    """The trainer with our rollouts, rewards and hooks, ready for `.train()`."""
     stream = Stream(config.seed, "train")
     ids = [problem.id for problem in data.train]
     texts = [prompts[name] for name in ids]
@@ -414,7 +443,7 @@ def _optimise(
             **shared,
         )
     reward = RewardFunction(**shared)
-    trainer = build_trainer(
+    return build_trainer(
         policy=policy,
         prompts=texts,
         problem_ids=ids,
@@ -442,18 +471,6 @@ def _optimise(
             wants_save=lambda: session.wants_save,
         ),
     )
-    view.start(config.training.max_steps, config.name)
-    with StopRequest(lambda: view.note("stopping", STOPPING)) as stop:
-        session.should_stop = stop
-        session.start(start.step)
-        with library_write_errors(run.checkpoints):
-            trainer.train(
-                resume_from_checkpoint=None if start.checkpoint is None else str(start.checkpoint)
-            )
-    checkpoints.discard_staging(run.checkpoints)
-    if stop.requested:  # perhaps only after the last step; whenever it was, the trainer has saved
-        raise KeyboardInterrupt
-    return int(trainer.state.global_step)
 
 
 def _conclude(

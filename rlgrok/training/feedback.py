@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rlgrok.ingredients import FeedbackConfig, FeedbackDetail, ShownTests
 from rlgrok.policy import Policy
@@ -77,6 +78,10 @@ class FeedbackLoop:
         return ended and not self.is_success(batch.problem_ids[row], attempt)
 
 
+TEXTS_REMEMBERED = 50_000
+"""A policy writes the same program often, and finding out what is wrong with it takes hundreds of tapes."""
+
+
 def feedback_writer(
     feedback: FeedbackConfig, scope: Scope, problems: Sequence[Problem], policy: Policy
 ) -> Callable[[str, str], str] | None:
@@ -98,6 +103,7 @@ def feedback_writer(
     write = scope.feedback
     max_cases = feedback.max_cases if feedback.detail is FeedbackDetail.CASES else None
 
+    @lru_cache(maxsize=TEXTS_REMEMBERED)
     def told(problem_id: str, text: str) -> str:
         return write(
             known[problem_id],
