@@ -93,6 +93,8 @@ class ModelConfig:
     """With group sparsity and without a table: how many. None: chosen from the correlations."""
     signal_covariance: str = setting(choices=("common", "free"))
     """`common`: one ratio for all components; `free`: a full matrix around it."""
+    signal_common_probability: float = setting(above=0.0, below=1.0)
+    """With `free`: prior probability that one ratio serves all components nevertheless."""
     rank: int = setting(low=1)
     """Truncation of the ordered shrinkage prior: the largest number of components."""
     noise_rank: int = setting(low=1)

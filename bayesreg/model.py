@@ -140,10 +140,9 @@ def sample_parameters(
         log_snr = numpyro.sample("log_snr", dist.Normal(hyper.snr_location, hyper.snr_scale))
     index, factor = jnp.zeros((), dtype=int), jnp.eye(s)
     if layout.free_signal and marginal_dof:
-        factor = _marginal_factor(hyper.signal_dof, s)
+        factor = _marginal_factor(hyper, s)
     elif layout.free_signal:
-        count = hyper.signal_dof.shape[0]
-        index = numpyro.sample("signal_dof", dist.Categorical(probs=jnp.full(count, 1.0 / count)))
+        index = numpyro.sample("signal_dof", dist.Categorical(logits=hyper.signal_dof_log_weights))
         dof = hyper.signal_dof[index]
         # T = nu W^-1 with W ~ Wishart(S + 1 + nu, I), so that E[T] = I
         root = numpyro.sample(
@@ -157,14 +156,16 @@ def sample_parameters(
     )  # fmt: skip
 
 
-def _marginal_factor(support: Array, size: int) -> Array:
+def _marginal_factor(hyper: Hyper, size: int) -> Array:
     """Cholesky factor of T with the concentration summed out, as a density on the factor's entries."""
     flat = dist.ImproperUniform(constraints.lower_cholesky, (), event_shape=(size, size))
     factor = numpyro.sample("signal_factor", flat)
-    log_prior = jax.vmap(lambda dof: factor_log_prior(factor, dof))(support)
+    log_prior = jax.vmap(lambda dof: factor_log_prior(factor, dof))(hyper.signal_dof)
     # from (log diagonal, row-scaled sub-diagonal) to the entries: row j contributes its diagonal to the power -j
     jacobian = -jnp.sum(jnp.arange(1, size + 1) * jnp.log(jnp.diag(factor)))
-    mixed = jax.scipy.special.logsumexp(log_prior) - jnp.log(support.shape[0])
+    mixed = jax.scipy.special.logsumexp(
+        log_prior + jax.nn.log_softmax(hyper.signal_dof_log_weights)
+    )
     numpyro.factor("signal_factor_prior", mixed + jacobian)
     return factor
 

@@ -25,7 +25,7 @@ class SignalCovariance(Enum):
 
 
 SIGNAL_DOF = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
-"""Support of the concentration of a free signal covariance: uniform; the largest is all but the common model."""
+"""Support of the concentration of a free signal covariance; the largest is all but the common model."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,9 @@ class ModelSettings:
     group_sparsity: bool = False
     """Local scales are shared by the targets of a cluster; the fit is then given the clusters."""
     signal_covariance: SignalCovariance = SignalCovariance.COMMON
+    signal_common_probability: float = 0.5
+    """With a free signal covariance: prior probability of its largest concentration, at which one ratio serves all
+    components; the smaller ones share the rest evenly."""
     rank: int = 6
     """S, the truncation of the ordered shrinkage prior."""
     noise_rank: int = 6
@@ -98,6 +101,13 @@ class ModelSettings:
                 raise ConfigError(
                     "value out of range", got=got, expected=f"at least {low}", where=name
                 )
+        if not 0.0 < self.signal_common_probability < 1.0:
+            raise ConfigError(
+                "value out of range",
+                got=self.signal_common_probability,
+                expected="between 0 and 1, both excluded",
+                where="signal_common_probability",
+            )
         if self.latent_snr is not None and not (
             np.isfinite(self.latent_snr) and self.latent_snr > 0
         ):
@@ -113,6 +123,12 @@ class ModelSettings:
                 expected="signal_covariance=common or latent_noise=true",
                 where="signal_covariance",
             )
+
+    @property
+    def signal_dof_weights(self) -> tuple[float, ...]:
+        """Prior probabilities of `SIGNAL_DOF`."""
+        common, others = self.signal_common_probability, len(SIGNAL_DOF) - 1
+        return (*((1.0 - common) / others,) * others, common)
 
     @property
     def samples_snr(self) -> bool:

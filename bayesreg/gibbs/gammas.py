@@ -1,4 +1,4 @@
-"""Exact gamma draws of many shapes in one static-shape rejection loop.
+"""Exact gamma draws: of many shapes in one static-shape rejection loop, and of whole shapes without one.
 
 `jax.random.gamma` loops element by element, which is slow on a CPU and slower under vmap. Use threefry keys only: other
 generators were seen to hang or to repeat values in vmapped rejection loops.
@@ -47,3 +47,25 @@ def standard_gamma(key: Array, shapes: Array) -> Array:
 
     start = (key, jnp.ones_like(shapes), jnp.zeros(shapes.shape, dtype=bool))
     return lax.while_loop(unfinished, attempt, start)[1]
+
+
+def whole_gamma(uniforms: Array) -> Array:
+    """Gamma(m, 1): minus the logarithm of a product of m uniforms.
+
+    Args:
+        uniforms: (m, *shape) in [0, 1); few, or the product leaves the range of floats.
+
+    Returns:
+        (*shape).
+    """
+    return -jnp.log(jnp.prod(1.0 - uniforms, axis=0))
+
+
+def chi_square_5(uniforms: Array, normals: Array) -> Array:
+    """Chi-square with 5 degrees of freedom: two exponentials and the square of a normal.
+
+    Args:
+        uniforms: (2, M) in [0, 1).
+        normals: (M,).
+    """
+    return 2.0 * whole_gamma(uniforms) + normals * normals

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 
 from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, latent_variances
 
+_FACTORS = 8  # a product of so many overflows where each is above 1e38
+
 
 class Projection(NamedTuple):
     """What the targets say about the latent rows: eq. 10."""
@@ -115,7 +117,15 @@ def collapsed_log_likelihood(
     rho = kappa * problem.energy[:, None]
     scale = rho * spectrum.signal_values[None, :]
     explained = rho * spectrum.signal_linear**2 / (1.0 + scale)
-    return noise_part + 0.5 * jnp.sum(explained - jnp.log1p(scale))
+    return noise_part + 0.5 * (jnp.sum(explained) - _sum_log1p(scale))
+
+
+def _sum_log1p(values: Array) -> Array:
+    """Sum of log(1 + value): the logarithm of products of a few, since logarithms are what is slow."""
+    together = _FACTORS if values.dtype == jnp.float64 else 2
+    flat = values.ravel()
+    padded = jnp.pad(flat, (0, -flat.shape[0] % together)).reshape(together, -1)
+    return jnp.sum(jnp.log(jnp.prod(1.0 + padded, axis=0)))
 
 
 def log_likelihood(problem: Problem, parameters: Parameters, layout: Layout) -> Array:

@@ -93,16 +93,18 @@ def _back_substitute(factor: Array, right: Array) -> Array:
     return lax.fori_loop(0, size, solve, jnp.zeros_like(right), unroll=size <= _UNROLL_UP_TO)
 
 
-def noise_rate(
-    residual: Array, design: Array, coef: Array, remainder: Array | None, prior_rate: Array
-) -> Array:
-    """Rate of 1/sigma_k^2 given the loadings, (K,): eq. 19.
+def noise_rate(y: Array, gram: Array, linear: Array, coef: Array, prior_rate: Array) -> Array:
+    """Rate of 1/sigma_k^2 given the loadings, (K,): eq. 19, the squares expanded so that no residual is formed.
 
-    Its shape is the prior's plus N/2, with N the rows of the data and not the rows kept.
+    Its shape is the prior's plus N/2, with N the rows of the data and not the rows kept. What cancels leaves a
+    rounding error of y'y, which is N for standardised targets: nothing beside the prior's rate.
+
+    Args:
+        y: (n, K), the targets.
+        gram: (D, D), M'M with the rows that were left out.
+        linear: (D, K), M'Y.
+        coef: (D, K).
+        prior_rate: of the prior.
     """
-    error = residual - design @ coef
-    squares = jnp.sum(error * error, axis=0)
-    if remainder is not None:
-        inner = coef[: remainder.shape[0]]
-        squares = squares + jnp.sum(inner * (remainder @ inner), axis=0)
-    return prior_rate + 0.5 * squares
+    squares = jnp.sum(y * y, axis=0) + jnp.sum(coef * (gram @ coef - 2.0 * linear), axis=0)
+    return prior_rate + 0.5 * jnp.maximum(squares, 0.0)

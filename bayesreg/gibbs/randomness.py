@@ -1,5 +1,6 @@
 """All random numbers of one sweep, drawn in three calls: a call costs more than the numbers of a small problem.
 
+Gammas whose shape is known to be whole come from uniforms: rejection redoes all entries for the sake of the last.
 Which entry goes where is fixed by `Layout` alone, so that a sweep is a deterministic function of its key and state.
 """
 
@@ -11,10 +12,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import random
 
-from bayesreg.gibbs import rescale
-from bayesreg.gibbs.gammas import standard_gamma
-from bayesreg.gibbs.shrinkage import PROPOSAL_DOF
-from bayesreg.gibbs.signal import FACTOR_STEPS, SNR_STEPS
+from bayesreg.gibbs.gammas import chi_square_5, standard_gamma, whole_gamma
+from bayesreg.gibbs.signal import CONCENTRATION_STEPS, FACTOR_STEPS, SNR_STEPS
 from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, component_shapes, cut, join
 
 
@@ -33,14 +32,17 @@ def draw_randomness(
     normal_key, uniform_key, gamma_key = random.split(key, 3)
     normal_shapes, uniform_shapes = _normal_shapes(layout), _uniform_shapes(layout)
     shapes = _gamma_shapes(problem, parameters, layout)
-    return Randomness(
-        normals=cut(random.normal(normal_key, (_total(normal_shapes),)), normal_shapes),
-        uniforms=cut(random.uniform(uniform_key, (_total(uniform_shapes),)), uniform_shapes),
-        gammas=cut(
-            standard_gamma(gamma_key, join(shapes)),
-            {name: x.shape for name, x in shapes.items()},
-        ),
+    normals = cut(random.normal(normal_key, (_total(normal_shapes),)), normal_shapes)
+    uniforms = cut(random.uniform(uniform_key, (_total(uniform_shapes),)), uniform_shapes)
+    gammas = cut(
+        standard_gamma(gamma_key, join(shapes)), {name: x.shape for name, x in shapes.items()}
     )
+    for name in ("local", "noise_local"):
+        if name in uniforms:
+            gammas[name] = whole_gamma(uniforms.pop(name))
+    for name in ("student", "scale_student"):
+        gammas[name] = chi_square_5(uniforms.pop(name), normals.pop(name))
+    return Randomness(normals, uniforms, gammas)
 
 
 def _normal_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
@@ -51,6 +53,8 @@ def _normal_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
         "loadings": (s + r + layout.num_confounders, layout.num_targets),
         "shrinkage": (s,),
         "scale": (s + r,),
+        "student": (s,),
+        "scale_student": (s + r,),
     }
     if layout.has_remainder:
         shapes["remainder"] = (s + r, s + r)
@@ -66,14 +70,22 @@ def _normal_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
 
 
 def _uniform_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
+    s, r, k, whole = layout.rank, layout.noise_rank, layout.num_targets, layout.local_whole
     shapes: dict[str, tuple[int, ...]] = {
-        "shrinkage": (layout.rank,),
-        "scale": (layout.rank + layout.noise_rank,),
+        "shrinkage": (s,),
+        "scale": (s + r,),
+        "student": (2, s),
+        "scale_student": (2, s + r),
     }
+    if whole and layout.num_groups == k:
+        shapes["local"] = (whole, s, k)
+    if whole and r:
+        shapes["noise_local"] = (whole, r, k)
     if layout.sample_snr:
         shapes["snr"] = (len(SNR_STEPS),)
     if layout.free_signal:
-        shapes |= {"factor": (len(FACTOR_STEPS),), "dof": (1,)}
+        count = CONCENTRATION_STEPS
+        shapes |= {"factor": (len(FACTOR_STEPS),), "dof": (1,), "concentration": (2, count)}
     if layout.sample_shrinkage:
         shapes["shapes"] = (2,)
     if layout.sample_noise_shrinkage:
@@ -83,24 +95,23 @@ def _uniform_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
 
 def _gamma_shapes(problem: Problem, parameters: Parameters, layout: Layout) -> dict[str, Array]:
     hyper, s, r, k = problem.hyper, layout.rank, layout.noise_rank, layout.num_targets
-    if layout.num_groups == k:
-        sharing = jnp.ones(k)
-    else:
-        sharing = jnp.zeros(layout.num_groups).at[problem.groups].add(1.0)
+    shared = layout.num_groups != k
     shapes = {
-        "local": jnp.broadcast_to(
-            0.5 * (hyper.local_dof + sharing)[None, :], (s, layout.num_groups)
-        ),
-        "noise": jnp.broadcast_to(hyper.noise_precision_shape + 0.5 * problem.total_rows, (k,)),
-        "student": jnp.full((s,), 0.5 * PROPOSAL_DOF),
-        "scale_student": jnp.full((s + r,), 0.5 * rescale.PROPOSAL_DOF),
+        "noise": jnp.broadcast_to(hyper.noise_precision_shape + 0.5 * problem.total_rows, (k,))
     }
+    if shared or not layout.local_whole:
+        sharing = jnp.ones(k)
+        if shared:
+            sharing = jnp.zeros(layout.num_groups).at[problem.groups].add(1.0)
+        shape = 0.5 * (hyper.local_dof + sharing)[None, :]
+        shapes["local"] = jnp.broadcast_to(shape, (s, layout.num_groups))
     if layout.has_remainder:
         shapes["remainder"] = 0.5 * (problem.remainder_dof - jnp.arange(s + r))
     if r:
         a = component_shapes(parameters.noise_shrinkage_shape, r)
         shapes["noise_shrinkage"] = a + 0.5 * k * (r - jnp.arange(r))
-        shapes["noise_local"] = jnp.broadcast_to(0.5 * (hyper.local_dof + 1.0), (r, k))
+        if not layout.local_whole:
+            shapes["noise_local"] = jnp.broadcast_to(0.5 * (hyper.local_dof + 1.0), (r, k))
     return shapes
 
 

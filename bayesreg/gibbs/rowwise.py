@@ -124,13 +124,7 @@ def draw_regression(state: RowState, context: Context) -> RowState:
         )  # fmt: skip
         p = p._replace(log_snr=log_snr)
     if layout.free_signal:
-        support = problem.hyper.signal_dof
-        index = signal.draw_signal_dof(drawn.uniforms["dof"][0], p.signal_factor, support)
-        factor = signal.draw_signal_factor(
-            drawn.normals["factor"], drawn.uniforms["factor"], p.signal_factor, noise, p.log_snr,
-            support[index], split, layout,
-        )  # fmt: skip
-        p = p._replace(signal_dof=index, signal_factor=factor)
+        p = signal.draw_signal_covariance(p, drawn.normals, drawn.uniforms, noise, split, layout)
     kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
     found = latents.spectrum((vectors, values, reached), omega_variance, p.signal_factor, layout)
     psi = _draw_psi(normals["psi"], found, kappa, problem, p.signal_factor)
@@ -178,7 +172,7 @@ def draw_loadings(state: RowState, context: Context) -> RowState:
     gram, linear = loadings.cross_products(design, y, None)
     prior = sampler.prior_precision(p, shared_problem(problem, y), layout)
     coef = loadings.draw_loadings(drawn.normals["loadings"], gram, linear, prior, p.noise_variance)
-    rate = loadings.noise_rate(y, design, coef, None, problem.hyper.noise_precision_rate)
+    rate = loadings.noise_rate(y, gram, linear, coef, problem.hyper.noise_precision_rate)
     return state._replace(
         parameters=p._replace(
             loadings=coef[:s],

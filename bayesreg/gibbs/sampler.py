@@ -65,13 +65,7 @@ def _draw_signal(
         )  # fmt: skip
         p = p._replace(log_snr=log_snr)
     if layout.free_signal:
-        support = problem.hyper.signal_dof
-        index = signal.draw_signal_dof(drawn.uniforms["dof"][0], p.signal_factor, support)
-        factor = signal.draw_signal_factor(
-            drawn.normals["factor"], drawn.uniforms["factor"], p.signal_factor, noise, p.log_snr,
-            support[index], problem, layout,
-        )  # fmt: skip
-        p = p._replace(signal_dof=index, signal_factor=factor)
+        p = signal.draw_signal_covariance(p, drawn.normals, drawn.uniforms, noise, problem, layout)
     kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
     found = latents.spectrum(noise, omega_variance, p.signal_factor, layout)
     eta = latents.draw_eta(drawn.normals["eta"], found, problem, kappa, omega_variance, layout)
@@ -108,9 +102,7 @@ def _draw_loadings(
     gram, linear = loadings.cross_products(design, problem.y, remainder)
     prior = prior_precision(p, problem, layout)
     coef = loadings.draw_loadings(drawn.normals["loadings"], gram, linear, prior, p.noise_variance)
-    rate = loadings.noise_rate(
-        problem.y, design, coef, remainder, problem.hyper.noise_precision_rate
-    )
+    rate = loadings.noise_rate(problem.y, gram, linear, coef, problem.hyper.noise_precision_rate)
     scales, noise_scales = _draw_scales(
         p, parts[0], parts[1] if r else None, remainder, coef, prior, drawn, problem, layout
     )
@@ -158,7 +150,7 @@ def _draw_scales(
 def split_standard(drawn: Randomness, layout: Layout) -> tuple[rescale.Standard, rescale.Standard]:
     """Standard draws of the scale moves, of components and of noise factors."""
     both = rescale.Standard(
-        drawn.normals["scale"], 2.0 * drawn.gammas["scale_student"], drawn.uniforms["scale"]
+        drawn.normals["scale"], drawn.gammas["scale_student"], drawn.uniforms["scale"]
     )
     s = layout.rank
     return jax.tree.map(lambda leaf: leaf[:s], both), jax.tree.map(lambda leaf: leaf[s:], both)
@@ -185,7 +177,7 @@ def update_shrinkage(
     wide = local_scales(p.local_scale, problem.groups, layout)
     a = component_shapes(p.shrinkage_shape, layout.rank)
     delta = shrinkage.draw_squared(
-        drawn.normals["shrinkage"], 2.0 * drawn.gammas["student"], drawn.uniforms["shrinkage"],
+        drawn.normals["shrinkage"], drawn.gammas["student"], drawn.uniforms["shrinkage"],
         p.shrinkage, a, jnp.sum(wide * squares, axis=1), k,
     )  # fmt: skip
     tau = global_precision(delta)

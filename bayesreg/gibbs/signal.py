@@ -11,12 +11,14 @@ from jax import lax
 from jax.scipy.special import gammaln
 
 from bayesreg.gibbs.latents import Spectrum, collapsed_log_likelihood, spectrum
-from bayesreg.gibbs.state import Array, Layout, Problem, latent_variances
+from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, latent_variances
 
 SNR_STEPS = (2.0, 0.7, 0.25)
 """Random-walk scales for log beta, one step each: its posterior is 0.2 to 1.4 wide at the sizes that were studied."""
 FACTOR_STEPS = (1.0, 0.5, 0.2)
 """Random-walk scales for T's factor, relative to its prior spread at the current concentration."""
+CONCENTRATION_STEPS = 2
+"""Joint moves of the concentration with T: alone, it hardly leaves the value that T was drawn under."""
 
 
 def snr_log_density(
@@ -138,9 +140,89 @@ def signal_dof_log_weights(factor: Array, support: Array) -> Array:
     return jax.vmap(lambda dof: factor_log_prior(factor, dof))(support)
 
 
-def draw_signal_dof(uniform: Array, factor: Array, support: Array) -> Array:
-    """An index into `support` given T, by inversion: eq. 26."""
-    weights = jax.nn.softmax(signal_dof_log_weights(factor, support))
+def draw_signal_dof(uniform: Array, factor: Array, support: Array, log_weights: Array) -> Array:
+    """An index into `support`, whose log prior probabilities are given, given T, by inversion: eq. 26."""
+    weights = jax.nn.softmax(signal_dof_log_weights(factor, support) + log_weights)
     below = jnp.cumsum(weights)
     index = jnp.sum(below / below[-1] < uniform)
     return jnp.minimum(index, support.shape[0] - 1).astype(int)
+
+
+def rescaled(factor: Array, ratio: Array) -> Array:
+    """T's factor with all coordinates of `_move` multiplied by `ratio`; the identity is their origin."""
+    diagonal = jnp.diag(factor)
+    unit = jnp.tril(factor / diagonal[:, None], -1)
+    return (diagonal**ratio)[:, None] * (ratio * unit + jnp.eye(factor.shape[0]))
+
+
+def draw_concentration(
+    uniforms: Array,
+    index: Array,
+    factor: Array,
+    noise: tuple[Array, Array, Array],
+    log_snr: Array,
+    problem: Problem,
+    layout: Layout,
+) -> tuple[Array, Array]:
+    """Joint Metropolis steps: another concentration, T's coordinates scaled to the spread that it gives them (eq. 33).
+
+    Args:
+        uniforms: (2, steps): which concentration, and whether it is accepted.
+        index: of the current concentration.
+        factor: (S, S), current factor.
+        noise: from `latents.decompose`.
+        log_snr: log beta.
+        problem: data.
+        layout: static.
+
+    Returns:
+        The index and the factor.
+    """
+    support, log_weights = problem.hyper.signal_dof, problem.hyper.signal_dof_log_weights
+    kappa, omega_variance = latent_variances(problem, layout, log_snr)
+    count, size = support.shape[0], layout.rank
+    log_spread = -0.5 * jnp.log(support + 0.5 * size)
+
+    def density(index: Array, factor: Array) -> Array:
+        found: Spectrum = spectrum(noise, omega_variance, factor, layout)
+        likelihood = collapsed_log_likelihood(found, problem, kappa, omega_variance)
+        return likelihood + factor_log_prior(factor, support[index]) + log_weights[index]
+
+    def step(
+        carry: tuple[Array, Array, Array], drawn: Array
+    ) -> tuple[tuple[Array, Array, Array], None]:
+        index, factor, current = carry
+        # any other concentration with the same probability
+        new_index = (index + 1 + jnp.floor(drawn[0] * (count - 1)).astype(index.dtype)) % count
+        log_ratio = log_spread[new_index] - log_spread[index]
+        new = rescaled(factor, jnp.exp(log_ratio))
+        new_density = density(new_index, new)
+        jacobian = 0.5 * size * (size + 1.0) * log_ratio
+        accept = jnp.log(drawn[1]) < new_density - current + jacobian
+        chosen = (new_index, new, new_density)
+        return jax.tree.map(lambda a, b: jnp.where(accept, a, b), chosen, carry), None
+
+    start = (index, factor, density(index, factor))
+    index, factor, _ = lax.scan(step, start, uniforms.T)[0]
+    return index, factor
+
+
+def draw_signal_covariance(
+    p: Parameters,
+    normals: dict[str, Array],
+    uniforms: dict[str, Array],
+    noise: tuple[Array, Array, Array],
+    problem: Problem,
+    layout: Layout,
+) -> Parameters:
+    """nu given T, T given nu, then both together, with the latent rows integrated out."""
+    support, log_weights = problem.hyper.signal_dof, problem.hyper.signal_dof_log_weights
+    index = draw_signal_dof(uniforms["dof"][0], p.signal_factor, support, log_weights)
+    factor = draw_signal_factor(
+        normals["factor"], uniforms["factor"], p.signal_factor, noise, p.log_snr, support[index],
+        problem, layout,
+    )  # fmt: skip
+    index, factor = draw_concentration(
+        uniforms["concentration"], index, factor, noise, p.log_snr, problem, layout
+    )
+    return p._replace(signal_dof=index, signal_factor=factor)

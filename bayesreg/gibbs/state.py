@@ -37,6 +37,8 @@ class Layout(NamedTuple):
     sample_snr: bool
     sample_shrinkage: bool
     sample_noise_shrinkage: bool
+    local_whole: int
+    """The shape of the full conditional of a target's own local scale when that is a small whole number, else 0."""
 
 
 class Hyper(NamedTuple):
@@ -56,6 +58,8 @@ class Hyper(NamedTuple):
     confounder_precision: Array
     signal_dof: Array
     """(D,): support of the concentration of a free signal covariance."""
+    signal_dof_log_weights: Array
+    """(D,): log prior probabilities of these, up to a constant."""
 
 
 class Problem(NamedTuple):
@@ -149,7 +153,15 @@ def make_layout(
         sample_snr=settings.samples_snr,
         sample_shrinkage=settings.sample_shrinkage,
         sample_noise_shrinkage=settings.independent_noise and settings.sample_noise_shrinkage,
+        local_whole=_whole(0.5 * (settings.local_dof + 1.0)),
     )
+
+
+def _whole(shape: float) -> int:
+    return int(shape) if shape == int(shape) and shape <= _WHOLE_UP_TO else 0
+
+
+_WHOLE_UP_TO = 4  # the product of that many uniforms stays far within the range of float32
 
 
 def make_hyper(settings: ModelSettings) -> Hyper:
@@ -173,6 +185,7 @@ def make_hyper(settings: ModelSettings) -> Hyper:
         noise_precision_rate=floats(settings.noise_precision_rate, dtype=float),
         confounder_precision=floats(settings.confounder_scale**-2.0, dtype=float),
         signal_dof=floats(SIGNAL_DOF, dtype=float),
+        signal_dof_log_weights=jnp.log(floats(settings.signal_dof_weights, dtype=float)),
     )
 
 
@@ -212,7 +225,7 @@ def draw_prior(key: Array, problem: Problem, layout: Layout) -> Parameters:
     a, noise_a = _draw_shapes(shape_key, problem, layout)
     index = jnp.zeros((), dtype=int)
     if layout.free_signal:
-        index = random.randint(index_key, (), 0, hyper.signal_dof.shape[0])
+        index = random.categorical(index_key, hyper.signal_dof_log_weights).astype(int)
     half_dof = hyper.local_dof / 2.0
     shapes = {
         "delta": component_shapes(a, s),

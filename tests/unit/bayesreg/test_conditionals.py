@@ -216,9 +216,7 @@ def test_loadings_are_the_conjugate_regression(size: int) -> None:
             mean[:, k], inverse @ design.T @ y[:, k] / variance[k], atol=1e-10
         )
         np.testing.assert_allclose(covariance[k::4, k::4], inverse, atol=1e-10)
-    rate = loadings.noise_rate(
-        jnp.asarray(y), jnp.asarray(design), jnp.asarray(mean), jnp.asarray(extra), 0.5
-    )
+    rate = loadings.noise_rate(jnp.asarray(y), gram, linear, jnp.asarray(mean), 0.5)
     error = y - design @ mean
     expected = 0.5 + 0.5 * ((error**2).sum(0) + 0.7 * (mean[:2] ** 2).sum(0))
     np.testing.assert_allclose(rate, expected)
@@ -316,6 +314,28 @@ def test_signal_factor_prior_is_the_inverse_wishart() -> None:
     covariance = factor @ factor.T
     two, eight = (stats.invwishart(4 + nu, nu * np.eye(3)).logpdf(covariance) for nu in (2.0, 8.0))
     assert float(weights[1] - weights[0]) == pytest.approx(eight - two)
+
+
+def test_a_joint_move_scales_the_coordinates_of_the_factor() -> None:
+    rng = np.random.default_rng(1)
+    logs, below = rng.normal(size=3), np.tril(rng.normal(size=(3, 3)), -1)
+    moved = np.asarray(
+        signal.rescaled(jnp.asarray(np.exp(logs)[:, None] * (below + np.eye(3))), jnp.asarray(0.4))
+    )
+    np.testing.assert_allclose(np.log(np.diag(moved)), 0.4 * logs, atol=1e-12)
+    np.testing.assert_allclose(
+        np.tril(moved / np.diag(moved)[:, None], -1), 0.4 * below, atol=1e-12
+    )
+
+
+def test_prior_probabilities_of_the_concentration_are_in_the_conditional() -> None:
+    factor, support = jnp.eye(2), jnp.asarray([2.0, 8.0])
+    uniforms = jnp.asarray((np.arange(2000) + 0.5) / 2000)
+    weights = jnp.log(jnp.asarray([0.9, 0.1]))
+    drawn = jax.vmap(lambda u: signal.draw_signal_dof(u, factor, support, weights))(uniforms)
+    prior = [stats.invwishart(3 + nu, nu * np.eye(2)).pdf(np.eye(2)) for nu in (2.0, 8.0)]
+    expected = 0.1 * prior[1] / (0.9 * prior[0] + 0.1 * prior[1])
+    assert float(jnp.mean(drawn)) == pytest.approx(expected, abs=1e-3)
 
 
 def test_the_model_of_record_is_equation_1() -> None:
