@@ -114,7 +114,9 @@ def median_time(times: Times) -> float | None:
 
 
 def logrank_p(one: Times, other: Times) -> float | None:
-    """Two-sided p-value that two groups of seeds have the same times (eq. 3); None where no seed of either got there.
+    """Two-sided p-value that two groups of seeds have the same times (eq. 3); None where nothing can be compared.
+
+    That is where no seed of either got there, or all that were left did at one and the same step: (3) is then 0 / 0.
 
     The normal approximation: with five seeds a group it is rough, and hardly below .002 whatever the difference
     (docs/methods/survival.md).
@@ -123,4 +125,7 @@ def logrank_p(one: Times, other: Times) -> float | None:
         return None
     from scipy import stats
 
-    return float(stats.logrank(one.data(), other.data()).pvalue)
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # 0 / 0: see above
+        value = float(stats.logrank(one.data(), other.data()).pvalue)
+    return None if np.isnan(value) else value

@@ -45,6 +45,17 @@ def test_nobody_and_everybody() -> None:
         survival_curve(Times((), ()))
 
 
+def test_where_all_get_there_at_once_there_is_nothing_to_compare() -> None:
+    assert logrank_p(Times((10,), ()), Times((10, 10), ())) is None
+
+
+def test_a_median_at_exactly_one_half_is_found() -> None:
+    """Shares of 5/6, 3/5 of it and the like: one half comes out a rounding above one half."""
+    for total in range(2, 40, 2):
+        times = Times(tuple(range(1, total + 1)), ())
+        assert median_time(times) == total // 2
+
+
 def test_a_seed_that_stops_early_is_no_slow_seed() -> None:
     """Of four, one gets there at 10, one stops at 5 without: three are at risk at 10."""
     curve = survival_curve(Times((10, 30), (5, 40)))
