@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -57,7 +57,7 @@ from rlgrok.training.rollouts import (
 )
 from rlgrok.training.schedule import build_schedule
 from rlgrok.training.session import Limits, Session
-from rlgrok.training.trainer import Hooks, build_trainer, require_machine
+from rlgrok.training.trainer import GRPOTrainer, Hooks, build_trainer, require_machine
 from rlgrok.training.verification import Verifier
 from rlgrok.types import DataSet, Problem, Scope
 from rlgrok.writing import library_write_errors
@@ -69,9 +69,6 @@ from runtime.run import Run
 from runtime.seeding import Stream
 from runtime.signals import StopRequest
 from runtime.storage import content_hash, damage, read_jsonl, to_json
-
-if TYPE_CHECKING:
-    from trl import GRPOTrainer
 
 STOPPING = "after this step, which is then saved; another signal stops at once"
 NOTHING_HELD_OUT = (
