@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -70,6 +71,8 @@ class Extras:
     """(problem id, text of a failed attempt) -> what it is told."""
 
 
+TEXTS_ENCODED = 10_000
+"""Feedback texts whose tokens are remembered: there are few, and tokenising one takes as long as judging a program."""
 MIN_ATTEMPT_SHARE = 0.25
 """A further attempt begins only when this share of `max_new_tokens` is left."""
 
@@ -124,6 +127,11 @@ class RolloutFunction:
         self._per_group = per_group
         self._decisive_ids = decisive_ids
         self._extras = extras
+        self._known: dict[tuple[int, ...], Completion] = {}
+        """What the step in progress has read."""
+        self._encode_text = lru_cache(maxsize=TEXTS_ENCODED)(
+            lambda text: tokenizer.encode(text, add_special_tokens=False)
+        )
 
     def group_size(self, step: int) -> int:
         """Completions a problem at a step."""
@@ -143,6 +151,7 @@ class RolloutFunction:
             a completion (see `StepBatch`), and `env_mask` where a verifier's text stands in a completion.
         """
         started = time.perf_counter()
+        self._known.clear()
         size = self.group_size(step)
         if self._extras.curriculum is None and size == self._sampling.group_size:
             texts = list(prompts[::size])
@@ -240,9 +249,9 @@ class RolloutFunction:
             max_new_tokens=budget,
             min_left=max(1, int(MIN_ATTEMPT_SHARE * budget)),
             write=self._extras.write_feedback,
-            encode=lambda text: self._tokenizer.encode(text, add_special_tokens=False),
+            encode=self._encode_text,
             is_success=lambda name, tokens: _is_passed(self._verifier, name, self._read(tokens)),
-            decode=lambda tokens: self._tokenizer.decode(tokens, skip_special_tokens=True),
+            decode=lambda tokens: self._read(tokens).text,
             draw=draw,
             end_ids=frozenset(self._end_ids),
         )
@@ -332,12 +341,20 @@ class RolloutFunction:
                 batch.replay(places[-1 - offset], entry.token_ids, entry.step)
 
     def _read(self, tokens: Sequence[int]) -> Completion:
-        return _decode(self._tokenizer, [tokens], range(1), self._end_ids)[0]
+        return self._read_rows([tokens])[0]
 
     def _read_all(self, batch: StepBatch, places: range) -> list[Completion]:
         """The last attempts of some places, as texts."""
-        rows = [batch.attempt(place) for place in places]
-        return _decode(self._tokenizer, rows, range(len(rows)), self._end_ids)
+        return self._read_rows([batch.attempt(place) for place in places])
+
+    def _read_rows(self, rows: Sequence[Sequence[int]]) -> list[Completion]:
+        """Tokens as completions. Feedback, resampling and replay ask for the same ones: a step decodes each once."""
+        keys = [tuple(row) for row in rows]
+        new = [key for key in dict.fromkeys(keys) if key not in self._known]
+        if new:
+            decoded = _decode(self._tokenizer, new, range(len(new)), self._end_ids)
+            self._known.update(zip(new, decoded, strict=True))
+        return [self._known[key] for key in keys]
 
 
 class RewardFunction:
