@@ -25,6 +25,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
 FRESH = range(100, 120)
 FEW = range(100, 105)
@@ -120,10 +122,12 @@ def train(arm: str, seed: int) -> dict[str, Any]:
         for line in map(json.loads, (folder / "run/metrics.jsonl").read_text().splitlines())
         if "heldout_exhaustive" in line
     ]
+    shared = yaml.safe_load((folder / "run/config.yaml").read_text())["training"]["share_prefixes"]
     shutil.rmtree(folder)
     return {
         "arm": arm,
         "seed": seed,
+        "share_prefixes": shared,
         "base": summary["base_pass_at_k"],
         "bases_refused": sum(event["kind"] == "base_refused" for event in events),
         "switch_step": summary["phase_change_step"],
@@ -162,6 +166,14 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
             f"| {_mean(own, 'test')} | {_mean(own, 'exhaustive')} "
             f"| {statistics.median(row['cpu_s'] for row in own):.0f} |"
         )
+    whole = [row for row in rows if not row["share_prefixes"]]
+    if whole:
+        arms = ", ".join(
+            f"{sum(row['arm'] == arm for row in whole)} of {ARMS[arm][0].strip('*')}"
+            for arm in ARMS
+            if any(row["arm"] == arm for row in whole)
+        )
+        lines += ["", f"*With `training.share_prefixes=false`, which differs by rounding and takes longer: {arms}.*"]
     return "\n".join(lines)
 
 

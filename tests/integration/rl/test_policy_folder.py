@@ -22,8 +22,8 @@ def test_small_steps_in_bfloat16_are_not_rounded_away(
     ended = toolkit(
         "rl", "train", *tiny, f"policy.source={start}", "policy.dtype=bfloat16",
         "optimizer.learning_rate=5e-7", "training.max_steps=2", "training.micro_batch_size=6",
-        "training.gradient_checkpointing=true", "training.share_prefixes=false", "training.loss_type=dapo", "schedule.kind=dense",
-        "--out", "run",
+        "training.gradient_checkpointing=true", "training.share_prefixes=false",
+        "training.loss_type=dapo", "schedule.kind=dense", "--out", "run",
     )  # fmt: skip
     assert ended.code == 0, ended.err
     before, after = weights(start), weights(toolkit.folder / "run" / "policy")
