@@ -44,8 +44,8 @@ Overrides = Annotated[
     "- `toolkit rl train --cfg job` shows the config, nothing runs\n"
     "- `toolkit rl train --resume latest`\n\n"
     "Groups, each a folder of `conf/`: data, policy, reference, schedule, replay, curriculum, sampling, feedback, "
-    "entropy, optimizer, training, "
-    "evaluation, checkpoint, tracking, experiment, debug. `--info defaults` says what is chosen, completion "
+    "entropy, optimizer, training, evaluation, checkpoint, tracking, experiment, tests, reward, debug. "
+    "`--info defaults` says what is chosen, completion "
     "offers the options, a wrong one is answered with the right ones.",
 )
 def train(
@@ -98,7 +98,9 @@ def train(
     "- `toolkit rl eval latest` evaluates the run that was started last\n"
     "- `toolkit rl eval latest evaluation.draws=1024` adds to the draws that are there\n"
     "- `toolkit rl eval models/mine data=contains_substring policy.prompt=full`\n"
-    "- `toolkit rl eval Qwen/Qwen3-4B-Instruct-2507 policy=qwen3_4b data=has`\n",
+    "- `toolkit rl eval Qwen/Qwen3-4B-Instruct-2507 policy=qwen3_4b data=has`\n"
+    "- `toolkit rl eval scope=bouncingsim` tries the other scope with an untrained policy\n"
+    "- `toolkit rl eval oracle scope=bouncingsim`\n",
 )
 def evaluate(
     ctx: typer.Context,

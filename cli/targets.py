@@ -33,8 +33,11 @@ def preset_for(target: str | None, line: Line, root: Path) -> list[str]:
     chooses another option of the group.
 
     Raises:
-        InputError: there is no target, or it is nothing that can be evaluated.
+        InputError: there is no target and the line chooses no policy, or it is nothing that can be evaluated.
     """
+    chosen = {override.lstrip("+").partition("=")[0] for override in line.overrides}
+    if target is None and chosen & {"policy.source", "policy", "scope"}:
+        return []
     if target is None:
         raise InputError(
             "nothing to evaluate", expected="a run, a model folder or a hub id, then overrides"
@@ -43,7 +46,6 @@ def preset_for(target: str | None, line: Line, root: Path) -> list[str]:
     if run is None:
         return [as_override("policy.source", target)]
     config = run.config
-    chosen = {override.lstrip("+").partition("=")[0] for override in line.overrides}
     inherited = {
         group: config[group]
         for group in ("data", "policy")

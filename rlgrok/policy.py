@@ -27,12 +27,14 @@ from transformers import (
 )
 
 from rlgrok.grammar import Grammar
-from rlgrok.tokenizer import build_tokenizer
-from rlgrok.types import GrammarRules, PromptStyle
+from rlgrok.tokenizer import build_byte_tokenizer, build_tokenizer
+from rlgrok.types import UNTRAINED, GrammarRules, PromptStyle
 from rlgrok.writing import library_write_errors
 from runtime.errors import ConfigError, InputError
 from runtime.storage import atomic_write_json, publish_directory, storage_errors
 
+UNTRAINED_POSITIONS = 32_768
+"""Bytes of the longest prompt and its completion; positions are rotary and cost nothing."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -175,11 +177,39 @@ def build_tiny_policy(
     return Policy(model.float().eval(), tokenizer, PromptStyle.COMPACT, "tiny")
 
 
+def build_untrained_policy(*, prompt: PromptStyle) -> Policy:
+    """A tiny policy that reads and writes any text, byte by byte, and has learned nothing.
+
+    For trying a whole path - prompts, draws, sandbox, report - without a model at hand. Its weights never change.
+
+    Args:
+        prompt: how problems will be put to it.
+    """
+    tokenizer = build_byte_tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=UNTRAINED_POSITIONS,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config)
+    return Policy(model.float().eval(), tokenizer, prompt, UNTRAINED)
+
+
 def load_policy(source: str, *, prompt: PromptStyle, device: str, dtype: str) -> Policy:
     """Load a policy from a folder or from the hub (its local cache when offline).
 
     Args:
-        source: a folder with `config.json`, or a hub id such as `Qwen/Qwen3-4B-Instruct-2507`.
+        source: a folder with `config.json`, a hub id such as `Qwen/Qwen3-4B-Instruct-2507`, or `untrained`.
         prompt: how problems will be put to it.
         device: `cpu` or `cuda:N`.
         dtype: `float32` or `bfloat16`.
@@ -188,6 +218,10 @@ def load_policy(source: str, *, prompt: PromptStyle, device: str, dtype: str) ->
         InputError: no such folder or hub id, the folder does not hold a causal language model, or the tokenizer has
             no end token.
     """
+    if source == UNTRAINED:
+        policy = build_untrained_policy(prompt=prompt)
+        policy.model.to(device=device, dtype=DTYPES[dtype])
+        return policy
     folder = Path(source).expanduser()
     if folder.exists() and not (folder / "config.json").is_file():
         raise InputError(

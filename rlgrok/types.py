@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+UNTRAINED = "untrained"
+"""As the source of a policy, in the place of a folder or hub id: a tiny one that has learned nothing."""
+
 
 class GrammarRules(StrEnum):
     """What a mask on the tiny policy's tokens lets it write."""

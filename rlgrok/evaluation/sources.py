@@ -9,7 +9,7 @@ from pathlib import Path
 from rlgrok.config import DataConfig
 from rlgrok.problems import build_problems
 from rlgrok.training.checkpoints import newest_usable
-from rlgrok.types import TestSource
+from rlgrok.types import UNTRAINED, TestSource
 from runtime.errors import ConfigError, InputError
 from runtime.run import Run
 from runtime.settings import from_plain
@@ -51,7 +51,7 @@ def resolve(source: str) -> Source:
             hint="`toolkit rl eval RUN` evaluates a run's policy; RUN/base is its reference policy",
         )
     folder = Path(source).expanduser()
-    if not (folder / "manifest.json").is_file():
+    if source == UNTRAINED or not (folder / "manifest.json").is_file():
         return Source(source)
     run = Run.open(folder)
     if run.manifest["command"] != "rl train":
@@ -75,7 +75,7 @@ def trained_on(source: str) -> frozenset[str] | None:
     out may be these. None: the records that the run trained on cannot be read any more.
     """
     folder = Path(source).expanduser()
-    if not (folder / "manifest.json").is_file():
+    if source == UNTRAINED or not (folder / "manifest.json").is_file():
         return frozenset()
     config = Run.open(folder).config
     if "data" not in config:

@@ -160,3 +160,16 @@ def test_it_is_evaluated_on_scenes(model: Path, toolkit: Any) -> None:
     with gzip.open(toolkit.folder / "scenes" / "rollouts.jsonl.gz", "rt") as records:
         found = {json.loads(record)["status"] for record in records}
     assert found <= {"no_program", "parse_error", "runtime_error", "failed"}
+
+
+def test_scenes_without_a_model_at_hand(toolkit: Any) -> None:
+    """`scope=bouncingsim` alone brings an untrained policy that reads any text."""
+    ended = toolkit(
+        "rl", "eval", "scope=bouncingsim", "data.max_problems=6", "evaluation.draws=2",
+        "evaluation.k=[1,2]", "policy.max_new_tokens=8", "--out", "untrained", "--json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    summary = ended.json["summary"]
+    assert summary["policy"] == "untrained" and summary["num_draws"] == 2 * summary["num_problems"]
+    assert summary["heldout_full_pass"] == 0.0
+    assert (toolkit.folder / "untrained" / "report.html").is_file()

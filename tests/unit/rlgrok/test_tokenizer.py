@@ -14,6 +14,7 @@ from rlgrok.delta.manufactoria.prompts import FAMILY_WORDS, compact
 from rlgrok.tokenizer import (
     NODE_IDS,
     ROUTE_TOKENS,
+    build_byte_tokenizer,
     build_tokenizer,
     decisive_token_ids,
     vocabulary,
@@ -102,3 +103,12 @@ def test_of_another_vocabulary_nothing_is_known_to_be_decisive() -> None:
             return {"a": 0}
 
     assert decisive_token_ids(Other()) is None  # type: ignore[arg-type]
+
+
+def test_bytes_are_tokens_of_any_text() -> None:
+    tokenizer = build_byte_tokenizer()
+    text = "def f(t):\n    return [(1.5, -2)]  # é 雪 \x00"
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    assert len(ids) == len(text.encode()) and tokenizer.unk_token_id is None
+    assert tokenizer.decode(ids) == text
+    assert len(tokenizer) == 256 + 2
