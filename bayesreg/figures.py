@@ -305,7 +305,8 @@ def calibration(found: Coverage, source: Calibration) -> bytes:
     left_out = int(np.sum(~source.trusted))
     note = f"{how}\n{found.num_rows:,} rows, {found.num_cells:,} values; bands are two standard errors, by rows."
     if left_out:
-        note += f" {left_out:,} rows are not shown: their weights cannot be trusted."
+        rows = "1 row is" if left_out == 1 else f"{left_out:,} rows are"
+        note += f" {rows} not shown: weights there cannot be trusted."
     with drawing(4.6, title="Calibration of predictions", note=note) as (figure, output):
         left, right = figure.subplots(1, 2)
         gap, error = 100 * (found.observed - found.nominal), 200 * found.error
