@@ -1,4 +1,4 @@
-"""A headless Chromium, one for all pages that are looked at."""
+"""A headless Chromium for the pages that are looked at."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """One a module: while it is open, its event loop counts as running, and no other test could run one."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:

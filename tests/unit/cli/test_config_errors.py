@@ -18,7 +18,7 @@ MISTAKES = [
     ("+training.foo=1", "unknown key training.foo; expected one of training.max_steps"),
     (
         "schedule=stagd",
-        "no such option, did you mean staged?; got stagd; expected binary, dense, staged",
+        "no such option, did you mean staged?; got stagd; expected binary, dense, mixed, staged, staged_families, staged_plateau",
     ),
     ("experiment=nope", "no such option; got nope; expected grok_tiny, has_staged; at experiment"),
     ("hydra/launcher=jobli", "no such option, did you mean joblib?; got jobli"),
@@ -31,7 +31,7 @@ MISTAKES = [
         "training.max_steps=null",
         "got null; expected a value, null is not allowed; at training.max_steps",
     ),
-    ("schedule.kind=steged", "got steged; expected dense, binary, staged; at schedule.kind"),
+    ("schedule.kind=steged", "got steged; expected dense, binary, staged, mixed; at schedule.kind"),
     ("data.lengths=3", "got 3; expected a list, [a,b]; at data.lengths"),
     ("data.lengths=[1,x]", "got x; expected a whole number; at data.lengths[1]"),
     (
