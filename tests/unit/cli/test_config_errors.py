@@ -18,7 +18,8 @@ MISTAKES = [
     ("+training.foo=1", "unknown key training.foo; expected one of training.max_steps"),
     (
         "schedule=stagd",
-        "no such option, did you mean staged?; got stagd; expected binary, dense, mixed, staged, staged_families, staged_plateau",
+        "no such option, did you mean staged?; got stagd; "
+        "expected binary, dense, mixed, staged, staged_families, staged_plateau",
     ),
     ("experiment=nope", "no such option; got nope; expected grok_tiny, has_staged; at experiment"),
     ("hydra/launcher=jobli", "no such option, did you mean joblib?; got jobli"),
