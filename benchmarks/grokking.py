@@ -63,6 +63,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/grokking.json")
     parser.add_argument("--figure", type=Path, default=ROOT / "docs/figures/grokking.png")
     parser.add_argument("--readme", type=Path, help="file whose table is replaced")
+    parser.add_argument("--keep", type=Path, help="folder for the run folders, <arm>/seed-<n>; else deleted")
     arguments = parser.parse_args()
     rows = json.loads(arguments.out.read_text())["runs"] if arguments.out.exists() else []
     if not arguments.table:
@@ -73,7 +74,7 @@ def main() -> None:
             for seed in (ARMS[arm][2] if arguments.seeds is None else arguments.seeds)
             if (arm, seed) not in known
         ]
-        run_all(wanted, rows, arguments.jobs, arguments.out)
+        run_all(wanted, rows, arguments)
     table = markdown(rows)
     print(table)
     staged = [row for row in rows if row["arm"] == "staged"]
@@ -86,12 +87,12 @@ def main() -> None:
 
 
 def run_all(
-    wanted: Sequence[tuple[str, int]], rows: list[dict[str, Any]], jobs: int, out: Path
+    wanted: Sequence[tuple[str, int]], rows: list[dict[str, Any]], arguments: argparse.Namespace
 ) -> None:
     """Run every (arm, seed), as many at a time as asked for; each result is written as soon as it is there."""
-    order = list(ARMS)
-    with ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(train, *which): which for which in wanted}
+    order, out = list(ARMS), arguments.out
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        running = {pool.submit(train, *which, arguments.keep): which for which in wanted}
         for done, future in enumerate(as_completed(running), start=1):
             row = future.result()
             rows.append(row)
@@ -107,23 +108,24 @@ def run_all(
             )
 
 
-def train(arm: str, seed: int) -> dict[str, Any]:
+def train(arm: str, seed: int, keep: Path | None) -> dict[str, Any]:
     """One run of the command line, as a row of the results."""
-    folder = Path(tempfile.mkdtemp(prefix="grokking-"))
+    temporary = Path(tempfile.mkdtemp(prefix="grokking-"))
+    folder = (temporary if keep is None else keep.absolute()) / arm / f"seed-{seed}"
     command = [sys.executable, "-m", "cli.main", "rl", "train", *ARMS[arm][1], f"seed={seed}"]
-    command += ["--out", str(folder / "run"), "--quiet", "--json"]
+    command += ["--out", str(folder), "--quiet", "--json"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ)
     if ended.returncode:
         raise SystemExit(f"{' '.join(command)}\n{ended.stderr}")
     summary = json.loads(ended.stdout)["summary"]
-    events = [json.loads(line) for line in (folder / "run/events.jsonl").read_text().splitlines()]
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     curve = [
         [line["step"], line["heldout_full_pass"], line["heldout_exhaustive"]]
-        for line in map(json.loads, (folder / "run/metrics.jsonl").read_text().splitlines())
+        for line in map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
         if "heldout_exhaustive" in line
     ]
-    shared = yaml.safe_load((folder / "run/config.yaml").read_text())["training"]["share_prefixes"]
-    shutil.rmtree(folder)
+    shared = yaml.safe_load((folder / "config.yaml").read_text())["training"]["share_prefixes"]
+    shutil.rmtree(temporary)
     return {
         "arm": arm,
         "seed": seed,

@@ -86,12 +86,19 @@ class OwnedLock:
         lock.release()
 
 
-def holder_of(path: Path | str) -> Holder | None:
-    """Who says that they hold the lock; None when nobody does or the note is unreadable."""
-    try:
-        return Holder(**json.loads(_holder_path(Path(path)).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+def holder_of(path: Path | str, *, wait_s: float = 0.0) -> Holder | None:
+    """Who says that they hold the lock; None when nobody does or the note stays unreadable for `wait_s`.
+
+    A holder writes the note just after taking the lock: whoever was refused in between asks with a wait.
+    """
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return Holder(**json.loads(_holder_path(Path(path)).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(_POLL_S)
 
 
 def is_held(path: Path | str) -> bool:

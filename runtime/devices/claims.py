@@ -24,6 +24,9 @@ from runtime.storage import storage_errors
 
 CPU_HINT = "`--device cpu` runs on the CPU"
 
+_NOTE_S = 0.5
+"""Two runs that start together: the one that was refused waits this long to learn the other's name."""
+
 _OTHER: dict[str, Framework] = {"torch": "jax", "jax": "torch"}
 
 
@@ -152,7 +155,7 @@ def claim(
                 gpu,
                 lock,
             )
-        taken.append(f"GPU {gpu.index} held by {holder_of(lock.path) or 'another run'}")
+        taken.append(f"GPU {gpu.index} held by {holder_of(lock.path, wait_s=_NOTE_S) or 'another run'}")
     what = "every GPU is taken" if number is None else "the GPU is taken"
     raise DeviceError(
         what,

@@ -97,4 +97,6 @@ def toolkits(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Toolkit]:
 def trained(own_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Toolkit, Result]:
     """A debug training run: the folder it was started in and what came back. Read only."""
     toolkit = Toolkit(tmp_path_factory.mktemp("trained"))
-    return toolkit, toolkit("rl", "train", "debug=tiny", "--json")
+    result = toolkit("rl", "train", "debug=tiny", "--json")
+    (toolkit.folder / ".left").write_text(" ".join(path.name for path in toolkit.folder.iterdir()))
+    return toolkit, result

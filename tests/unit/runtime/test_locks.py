@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import pytest
 
@@ -75,3 +77,21 @@ def test_a_lock_that_may_not_be_opened_counts_as_held(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "open", refuse)
     assert is_held(path)
+
+
+def test_a_holder_who_has_not_written_its_note_yet_is_waited_for(tmp_path):
+    path = tmp_path / "x.lock"
+    lock = OwnedLock(path, owner="late")
+    asking = threading.Event()
+
+    def take() -> None:
+        asking.wait()
+        time.sleep(0.05)
+        lock.acquire()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    asking.set()
+    assert holder_of(path, wait_s=60).owner == "late"
+    thread.join()
+    lock.release()
