@@ -25,6 +25,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from rlgrok.config import EntropyConfig, EntropyKind, OptimizerConfig, TrainingConfig
 from rlgrok.policy import Policy
 from rlgrok.prefixes import share_prefixes
+from rlgrok.training.idle import has_advantage, skip_backward_when
 from rlgrok.training.rollouts import RewardFunction, RolloutFunction
 from runtime.errors import ConfigError, NonFiniteError
 
@@ -168,6 +169,8 @@ def build_trainer(
         "problem_id": list(problem_ids),
     }
     dataset = Dataset.from_dict(rows).select(list(order))
+    is_flat = False
+    """No completion of the step in progress has an advantage."""
 
     def reward_function(
         completion_ids: list[list[int]],
@@ -177,8 +180,11 @@ def build_trainer(
         attempt_start: list[int] | None = None,
         **_: object,
     ) -> list[float | None]:
+        nonlocal is_flat
         step = trainer_state.global_step + 1
-        return reward(completion_ids, problem_id, source_step, step, attempt_start)
+        paid = reward(completion_ids, problem_id, source_step, step, attempt_start)
+        is_flat = not has_advantage(paid, trainer.num_generations)
+        return paid
 
     def rollout_function(batch: list[Any], trainer: GRPOTrainer) -> dict[str, list[Any]]:
         texts = [item if isinstance(item, str) else item[-1]["content"] for item in batch]
@@ -212,6 +218,8 @@ def build_trainer(
         policy.grammar.attach_to_loss(policy.model, training.temperature)
     if training.share_prefixes:
         share_prefixes(policy.model)
+    if training.kl_coef == 0.0:
+        skip_backward_when(policy.model, lambda: is_flat and trainer.entropy_coef == 0.0)
     # Progress and printing are the command line's.
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)

@@ -17,6 +17,8 @@ from transformers import TrainerCallback
 
 from rlgrok.config import EntropyConfig, EntropyKind, OptimizerConfig, TrainingConfig
 from rlgrok.policy import Policy, build_tiny_policy
+from rlgrok.training import trainer as trainer_module
+from rlgrok.training.idle import skip_backward_when
 from rlgrok.training.trainer import Hooks, build_trainer
 from rlgrok.types import GrammarRules
 from runtime.errors import NonFiniteError
@@ -287,6 +289,36 @@ def test_two_accumulated_halves_are_one_whole(step: Step) -> None:
 def test_equal_rewards_train_nothing(step: Step) -> None:
     equal = [[0.5] * 4, [1.0] * 4]
     assert step(rewards=equal).abs().max() == 0.0
+
+
+@IGNORED
+@pytest.mark.parametrize(
+    ("rewards", "coefficient", "kept"),
+    [
+        ([[0.0] * 4, [1.0] * 4], 0.0, False),
+        ([[0.0] * 4, [1.0, 1.0, 1.0, 0.5]], 0.0, True),
+        ([[0.0] * 4, [1.0, 1.0, 1.0, None]], 0.0, True),
+        ([[0.0] * 4, [1.0] * 4], 0.3, True),
+    ],
+    ids=["idle", "an_advantage", "a_failure", "a_bonus"],
+)
+def test_only_a_step_without_a_gradient_keeps_nothing_for_the_backward_pass(
+    rewards: Any, coefficient: float, kept: bool, step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def watched(model: Any, is_idle: Callable[[], bool]) -> None:
+        skip_backward_when(model, is_idle)
+        model.base_model.layers[0].register_forward_hook(
+            lambda _, __, hidden: seen.append(hidden.requires_grad)
+        )
+
+    monkeypatch.setattr(trainer_module, "skip_backward_when", watched)
+    entropy = EntropyConfig(EntropyKind.FIXED, coefficient, 0.0, 0.0, 0.0)
+    found = step(rewards=rewards, entropy=entropy)
+    assert seen == [kept]
+    if not kept:
+        assert found.abs().max() == 0.0
 
 
 @IGNORED
