@@ -14,12 +14,13 @@ Seconds are CPU seconds of the step's thread:
 * `first draw`: every completion's first attempt.
 * `extra draws`: further attempts and resampled groups, work that was asked for.
 * `texts`: finding out what is wrong with a failed attempt, and saying it.
-* `bookkeeping`: what is left of our own: verdicts, store, curriculum, schedule, metrics, rollouts to disk.
+* `verdicts`: running programs on their tests; a further attempt asks for one more, as it asks for a draw.
+* `bookkeeping`: what is left of our own: decoding, store, curriculum, schedule, metrics, rollouts to disk.
 * `update`: the trainer, from the completions to the new weights. Feedback makes completions longer, so this is work
   that was asked for, too; `tokens` says how much longer the padded batch is.
 
-`steering` is compared with `plain` by whole steps. Of `everything` the bookkeeping beyond the plain step's is given as
-a share of the plain step and of its own; texts, extra draws and the longer update are listed apart.
+`steering` is compared with `plain` by whole steps. Of `everything` the texts and the bookkeeping beyond the plain step's
+are given as a share of the plain step and of its own; extra draws, their verdicts and the longer update are listed apart.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ class Step:
     first_draw: float = 0.0
     extra_draws: float = 0.0
     texts: float = 0.0
+    verdicts: float = 0.0
     bookkeeping: float = 0.0
     tokens: float = 0.0
     further_attempts: float = 0.0
@@ -94,7 +96,7 @@ class Step:
     @property
     def update(self) -> float:
         """What drawing and bookkeeping leave."""
-        return self.total - self.first_draw - self.extra_draws - self.texts - self.bookkeeping
+        return self.total - self.first_draw - self.extra_draws - self.texts - self.verdicts - self.bookkeeping
 
 
 @dataclass
@@ -207,7 +209,13 @@ def prepare(
         folder, command="rl train", name="x", argv=[], config=as_plain(config), overrides=[], seeds={}
     )
     session = make_session(
-        config, run, SilentView(), data, prompts, policy, Verifier(scope, problems, judge=config.judge)
+        config,
+        run,
+        SilentView(),
+        data,
+        prompts,
+        policy,
+        Verifier(TimedScope(scope, clock), problems, judge=config.judge),  # type: ignore[arg-type]
     )
     session.after_save = lambda step, path: None  # type: ignore[method-assign]
     with patched(train, "feedback_writer", texts_timed(train.feedback_writer, clock)):
@@ -245,6 +253,16 @@ def prepare(
     trainer.rollout_func = bookkeeping_of(trainer.rollout_func, clock)
     trainer.reward_funcs = [bookkeeping_of(one, clock) for one in trainer.reward_funcs]
     return trainer.train
+
+
+class TimedScope:
+    """A scope whose verdicts go to an account of their own."""
+
+    def __init__(self, scope: Any, clock: threading.local) -> None:  # noqa: ANN401 - any scope
+        self._scope, self.verify = scope, bookkeeping_of(scope.verify, clock, "verdicts")
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - passed on
+        return getattr(self._scope, name)
 
 
 @contextmanager
@@ -324,7 +342,7 @@ def bookkeeping_of(
     return timed
 
 
-PARTS = ("total", "first_draw", "extra_draws", "texts", "bookkeeping", "update")
+PARTS = ("total", "first_draw", "extra_draws", "texts", "verdicts", "bookkeeping", "update")
 COUNTS = ("tokens", "further_attempts", "resampled", "replayed")
 
 
@@ -338,12 +356,12 @@ def medians(steps: list[Step]) -> dict[str, float]:
 def overhead(table: dict[str, dict[str, float]]) -> dict[str, float]:
     """The ingredients' cost: as such, and with all that was asked for."""
     plain, steering, full = table["plain"], table["steering"], table["everything"]
-    further = full["bookkeeping"] - plain["bookkeeping"]
+    further = full["texts"] + full["bookkeeping"] - plain["bookkeeping"]
     return {
         "steering_bookkeeping_over_plain_step": (steering["bookkeeping"] - plain["bookkeeping"]) / plain["total"],
         "steering_whole_step_ratio": steering["total"] / plain["total"],
-        "everything_bookkeeping_over_plain_step": further / plain["total"],
-        "everything_bookkeeping_over_own_step": further / full["total"],
+        "everything_texts_and_bookkeeping_over_plain_step": further / plain["total"],
+        "everything_texts_and_bookkeeping_over_own_step": further / full["total"],
         "everything_whole_step_ratio": full["total"] / plain["total"],
     }
 
@@ -356,7 +374,7 @@ def report(table: dict[str, dict[str, float]]) -> None:
         print(f"{name.replace('_', ' '):32}" + "".join(f"{row[name]:14.3f}" for row in table.values()))
     print()
     for name, value in overhead(table).items():
-        print(f"{name.replace('_', ' '):44}{value:8.3f}")
+        print(f"{name.replace('_', ' '):52}{value:8.3f}")
 
 
 if __name__ == "__main__":

@@ -403,18 +403,21 @@ class RewardFunction:
             range(len(completion_ids)),
             self._end_ids,
         )
+        later = [index for index, start in enumerate(starts) if start]
+        # Of several attempts, the verifier's texts included.
+        rows = [completion_ids[index] for index in later]
+        whole = dict(zip(later, _decode(self._tokenizer, rows, range(len(rows)), self._end_ids), strict=True))
         rewards: list[float | None] = []
         rollouts: list[Rollout] = []
         for index, attempt in enumerate(judged):
             verdict = self._verifier.decide(problem_ids[index], attempt)
             reward = self._payment(problem_ids[index], verdict, attempt, step)
             source = None if source_steps is None else source_steps[index]
-            completion = attempt if starts[index] == 0 else self._whole(completion_ids[index])
             rollouts.append(
                 Rollout(
                     step=step,
                     problem_id=problem_ids[index],
-                    completion=completion,
+                    completion=whole.get(index, attempt),
                     verdict=verdict,
                     reward=0.0 if reward is None else reward,
                     policy_step=step if source is None else source,
@@ -426,10 +429,6 @@ class RewardFunction:
         self._record.rollouts = rollouts
         self._record.judge_s = self._record.replay_s + time.perf_counter() - started
         return rewards
-
-    def _whole(self, tokens: Sequence[int]) -> Completion:
-        """A completion of several attempts, the verifier's texts included."""
-        return _decode(self._tokenizer, [tokens], range(1), self._end_ids)[0]
 
 
 def _is_passed(verifier: Verifier, problem_id: str, completion: Completion) -> bool:
@@ -445,6 +444,8 @@ def _decode(
     end_ids: Sequence[int],
 ) -> list[Completion]:
     rows = [list(completion_ids[place]) for place in places]
+    if not rows:
+        return []  # the library would make one empty text of nothing
     texts = tokenizer.batch_decode(rows, skip_special_tokens=True)
     return [
         Completion(tuple(row), text, is_truncated=not row or row[-1] not in end_ids)

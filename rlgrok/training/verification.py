@@ -16,6 +16,8 @@ from runtime.errors import InfrastructureError
 MAX_FAILURE_SHARE = 0.01
 """A run stops when more than this share of its verdicts is our own failure."""
 MIN_VERDICTS_FOR_SHARE = 1000
+_DIGESTS = 4096
+"""Digests kept beside their texts, of about a step: feedback, replay, resampling and the reward ask one after another."""
 
 
 class Verifier:
@@ -41,6 +43,7 @@ class Verifier:
         self._problems = problems
         self._capacity = capacity
         self._memo: OrderedDict[tuple[str, bytes, bool], Verdict] = OrderedDict()
+        self._digests: dict[str, bytes] = {}
         self.num_asked = 0
         self.num_judged = 0
         self.num_failures = 0
@@ -60,12 +63,7 @@ class Verifier:
         return self._verdict(problem_id, completion.text, exhaustive=True)
 
     def _verdict(self, problem_id: str, text: str, *, exhaustive: bool) -> Verdict:
-        # A digest: two hundred thousand completions of a language model are gigabytes.
-        key = (
-            problem_id,
-            blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest(),
-            exhaustive,
-        )
+        key = (problem_id, self._digest(text), exhaustive)
         self.num_asked += 1
         known = self._memo.get(key)
         if known is not None:
@@ -81,6 +79,16 @@ class Verifier:
         if len(self._memo) > self._capacity:
             self._memo.popitem(last=False)
         return verdict
+
+    def _digest(self, text: str) -> bytes:
+        """What the memo keeps of a text: two hundred thousand completions of a language model are gigabytes."""
+        digest = self._digests.get(text)
+        if digest is None:
+            digest = blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+            if len(self._digests) >= _DIGESTS:
+                self._digests.clear()
+            self._digests[text] = digest
+        return digest
 
     def _count_failure(self, verdict: Verdict) -> None:
         self.num_failures += 1

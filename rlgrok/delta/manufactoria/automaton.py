@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 SYMBOLS = "RBYG"
 WIDTH = len(SYMBOLS)
@@ -56,6 +57,7 @@ class Automaton:
         return b"".join(levels).translate(self.accepting[::WIDTH] + padding)
 
 
+@lru_cache(maxsize=1 << 14)  # the same short tapes, for every program
 def encode(tape: str) -> bytes | None:
     """Symbol codes of a tape over R B Y G; None when it holds anything else."""
     try:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 
 from rlgrok.delta.manufactoria.automaton import tapes
 from rlgrok.delta.manufactoria.dsl import ParseError, Program
 from rlgrok.delta.manufactoria.families import ALPHABETS, FAMILIES
 from rlgrok.delta.manufactoria.generator import expected_test
 from rlgrok.delta.manufactoria.judge import compile_text, is_passed
-from rlgrok.delta.manufactoria.tables import compile_program
+from rlgrok.delta.manufactoria.tables import Tables, compile_program
 from rlgrok.types import Problem, PromptStyle, TestCase
 from runtime.errors import ConfigError
 
@@ -68,16 +68,23 @@ def write_feedback(
         if style is PromptStyle.COMPACT:
             return UNPARSED + AGAIN
         return f"\n\nThe program does not parse: {error}\n\nTry again.\n\n"
-    failures = []
-    for test in tests:
-        final = tables.outcome(test.input)
-        if not is_passed(test, final):
-            failures.append((test, final))
-    count = max_cases or 0
+    tried = ((test, _final_tape(tables, test)) for test in tests)
+    failures = ((test, final) for test, final in tried if not is_passed(test, final))
     if style is PromptStyle.COMPACT:
-        short = [case for case in failures if len(case[0].input) <= MAX_COMPACT_TAPE]
-        return _compact(short[:count], is_wrong=bool(failures))
-    return _full(failures[:count], num_failed=len(failures), num_tests=len(tests))
+        # Says no more than its first cases, so the tapes after them are never tried.
+        first = next(failures, None)
+        rest = chain(() if first is None else (first,), failures)
+        short = (case for case in rest if len(case[0].input) <= MAX_COMPACT_TAPE)
+        return _compact(list(islice(short, max_cases or 0)), is_wrong=first is not None)
+    failed = list(failures)
+    return _full(failed[: max_cases or 0], num_failed=len(failed), num_tests=len(tests))
+
+
+def _final_tape(tables: Tables, test: TestCase) -> str | None:
+    """What an accepted run left, None for a rejected one; empty where nobody looks at it."""
+    if test.check_output:
+        return tables.outcome(test.input)
+    return "" if tables.accepts(test.input) else None
 
 
 def write_difference(wanted: Program, attempt: Program, alphabet: str, *, max_cases: int) -> str:
