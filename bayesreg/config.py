@@ -165,7 +165,8 @@ class InferenceConfig:
     target_ess: float | None = setting(above=0.0)
     """Gibbs: stop when every monitored quantity has this effective sample size and R-hat is in order. None: never."""
     time_limit_s: float | None = setting(above=0.0)
-    """Gibbs: stop after this many seconds of sampling; a resumed run starts counting again. None: never."""
+    """Gibbs: stop after this many seconds of sampling, compiling and warmup left out; a resumed run starts counting again.
+    None: never."""
     checkpoint_s: float = setting(low=0.0)
     """Gibbs: seconds between two checkpoints; what a kill can cost."""
     num_steps: int = setting(low=1)

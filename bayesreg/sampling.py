@@ -157,7 +157,7 @@ def sample(
         _save(folder, Progress(warmup, 0, plan.block), chains, [], watch)
         return Sampled(None, INTERRUPTED, timer.lap(), 0.0)
     warmup_s = timer.lap()
-    stopped = _draw(prepared, chains, plan, progress.block, drawn, folder, watch)
+    stopped = _draw(prepared, chains, plan, progress.block, drawn, folder, watch, timer)
     draws = Draws.concatenate(drawn) if drawn else None
     return Sampled(draws, stopped, warmup_s, timer.lap())
 
@@ -170,9 +170,15 @@ class _Timer:
         self._last = time.monotonic(), clock.seconds
 
     def lap(self) -> float:
-        before, compiled = self._last
+        """Seconds since the last lap, which ends here."""
+        seconds = self.seconds()
         self._last = time.monotonic(), self._clock.seconds
-        return max(0.0, self._last[0] - before - (self._last[1] - compiled))
+        return seconds
+
+    def seconds(self) -> float:
+        """Seconds since the last lap."""
+        before, compiled = self._last
+        return max(0.0, time.monotonic() - before - (self._clock.seconds - compiled))
 
 
 def _warm_up(
@@ -199,18 +205,19 @@ def _draw(
     drawn: list[Draws],
     folder: Path,
     watch: Watch,
+    timer: _Timer,
 ) -> str:
     """Draw blocks, appending them to `drawn`; returns why it stopped."""
     monitor = Monitor()
     for part in drawn:
         monitor.add(part)
     unsaved: list[Draws] = []
-    started = last_saved = time.monotonic()
+    last_saved = time.monotonic()
     look = None if not drawn else _look(monitor, block, plan, drawn[-1])
     if not drawn:  # a long warmup is not to be done twice
         _save(folder, Progress(plan.num_warmup, 0, plan.block), chains, [], watch)
     while True:
-        reason = _reason(plan, look, block, time.monotonic() - started, watch)
+        reason = _reason(plan, look, block, timer.seconds(), watch)
         due = time.monotonic() - last_saved >= plan.checkpoint_s
         if unsaved and (reason is not None or due):
             _save(folder, Progress(plan.num_warmup, block, plan.block), chains, unsaved, watch)

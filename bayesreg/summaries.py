@@ -176,6 +176,8 @@ def write_tables(folder: Path, stored: StoredFit, summary: Summary) -> list[Path
     if stored.meta.confounders:
         size = len(stored.meta.confounders) * k
         tables["confounders"] = (size, [confounders_table(stored)])
+    if stored.draws.imputed.shape[-1]:
+        tables["imputed"] = (stored.draws.imputed.shape[-1], [imputed_table(stored)])
     return [_write(folder, name, rows, parts) for name, (rows, parts) in tables.items()]
 
 
@@ -199,6 +201,16 @@ def coefficient_tables(stored: StoredFit, summary: Summary) -> Iterator[pa.Table
                 **columns,
             }
         )
+
+
+def imputed_table(stored: StoredFit) -> pa.Table:
+    """Predictive distribution of every missing target cell, all noise included, in the units of the target."""
+    row, target = np.transpose(stored.missing_cells)
+    names = np.array(stored.meta.targets)
+    scaling = stored.y_scaling
+    draws = pooled(stored.draws.imputed) * scaling.scale[target] + scaling.mean[target]
+    labels = list(stored.missing_labels) or [str(number + 1) for number in row]
+    return pa.table({"row": labels, "target": names[target].tolist(), **_columns(spread(draws))})
 
 
 def ptve_table(stored: StoredFit, summary: Summary) -> pa.Table:

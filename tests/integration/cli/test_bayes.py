@@ -61,6 +61,41 @@ def test_a_fit_that_is_too_short_is_written_and_says_so(fitted: tuple) -> None:
     assert (folder / "fit" / "figures" / "coefficients.png").stat().st_size > 5000
 
 
+def test_missing_cells_come_with_their_predictive_distributions(fitted: tuple) -> None:
+    toolkit, folder, _ = fitted
+    lines = (folder / "data" / "y.csv").read_text().splitlines()
+    names = lines[0].split(",")
+    holes = {(row, 1 + row % 4): float(lines[1 + row].split(",")[1 + row % 4]) for row in range(0, 60, 3)}
+    for row, column in holes:
+        cells = lines[1 + row].split(",")
+        lines[1 + row] = ",".join("" if at == column else cell for at, cell in enumerate(cells))
+    (folder / "holes.csv").write_text("\n".join(lines) + "\n")
+    done = toolkit(
+        "bayes", "fit", "--x", "data/x.csv", "--y", "holes.csv", *SHORT, "--out", "filled", "--json"
+    )
+    assert done.json["summary"]["num_missing_cells"] == 20
+    found = rows_of(folder / "filled" / "imputed.csv")
+    assert {(int(line["row"]), names.index(line["target"])) for line in found} == set(holes)
+    truth = np.array([holes[int(line["row"]), names.index(line["target"])] for line in found])
+    mean, sd, low, high = (
+        np.array([float(line[name]) for line in found]) for name in ("mean", "sd", "q05", "q95")
+    )
+    assert np.corrcoef(mean, truth)[0, 1] > 0.3  # 20 cells; the targets share their noise
+    assert np.abs((truth - mean) / sd).max() < 4.5
+    assert np.mean((low <= truth) & (truth <= high)) >= 0.7
+
+
+def test_a_time_limit_stops_after_a_block(fitted: tuple) -> None:
+    toolkit, _, _ = fitted
+    done = toolkit(
+        "bayes", "fit", "--x", "data/x.csv", "--y", "data/y.csv", *SHORT, "inference.num_draws=100000",
+        "inference.time_limit_s=0.001", "--out", "limited", "--json",
+    )  # fmt: skip
+    assert done.code == 3, done.err
+    assert done.json["summary"]["stopped"] == "time_limit"
+    assert done.json["summary"]["num_draws"] == 50
+
+
 def test_more_draws_are_appended_to_those_that_are_there(fitted: tuple, toolkits: Any) -> None:
     import shutil
 

@@ -53,6 +53,25 @@ def test_coefficients_are_those_of_the_draws_in_original_units(make_fit, monkeyp
         )
 
 
+def test_imputed_cells_are_told_in_the_units_of_their_targets(make_fit) -> None:
+    stored = make_fit(targets=3)
+    draws = np.random.default_rng(0).normal(size=(2, 60, 2))
+    stored = dataclasses.replace(
+        stored,
+        draws=dataclasses.replace(stored.draws, imputed=draws),
+        missing_cells=np.array([[7, 2], [9, 0]]),
+        missing_labels=("anna", "otto"),
+    )
+    found = columns(summaries.imputed_table(stored))
+    assert found["row"].tolist() == ["anna", "otto"]
+    assert found["target"].tolist() == [stored.meta.targets[2], stored.meta.targets[0]]
+    scale, mean = stored.y_scaling.scale[[2, 0]], stored.y_scaling.mean[[2, 0]]
+    cells = draws.reshape(-1, 2) * scale + mean
+    np.testing.assert_allclose(found["mean"], cells.mean(axis=0))
+    np.testing.assert_allclose(found["sd"], cells.std(axis=0, ddof=1))
+    np.testing.assert_allclose(found["q05"], np.quantile(cells, 0.05, axis=0))
+
+
 def test_rescaled_data_give_rescaled_coefficients_and_the_same_shares(make_fit) -> None:
     """Standardised data do not change when columns are shifted and scaled, so neither do the draws."""
     stored = make_fit(covariates=3, targets=2)
