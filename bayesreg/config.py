@@ -165,7 +165,7 @@ class InferenceConfig:
     target_ess: float | None = setting(above=0.0)
     """Gibbs: stop when every monitored quantity has this effective sample size and R-hat is in order. None: never."""
     time_limit_s: float | None = setting(above=0.0)
-    """Gibbs: stop after this many seconds of sampling, compiling and warmup left out; a resumed run starts counting again.
+    """Gibbs: stop after this many seconds of sampling, compiling and warmup not counted; a resumed run starts anew.
     None: never."""
     checkpoint_s: float = setting(low=0.0)
     """Gibbs: seconds between two checkpoints; what a kill can cost."""

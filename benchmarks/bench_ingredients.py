@@ -19,8 +19,9 @@ Seconds are CPU seconds of the step's thread:
 * `update`: the trainer, from the completions to the new weights. Feedback makes completions longer, so this is work
   that was asked for, too; `tokens` says how much longer the padded batch is.
 
-`steering` is compared with `plain` by whole steps. Of `everything` the texts and the bookkeeping beyond the plain step's
-are given as a share of the plain step and of its own; extra draws, their verdicts and the longer update are listed apart.
+`steering` is compared with `plain` by whole steps. Of `everything` the texts and the bookkeeping beyond the plain
+step's are given as a share of the plain step and of its own; extra draws, their verdicts and the longer update are
+listed apart.
 """
 
 from __future__ import annotations
@@ -41,9 +42,8 @@ from typing import Any
 
 import torch
 
-from cli.hydra_app import TRAIN
+from cli.hydra_app import TRAIN, composed
 from cli.paths import cache_folder
-from cli.schema import checked
 from rlgrok import train
 from rlgrok.config import TrainConfig
 from rlgrok.policy import Policy, load_policy, quiet_libraries, save_policy
@@ -157,12 +157,7 @@ def main() -> None:
 
 def compose(*overrides: str) -> TrainConfig:
     """A config as `toolkit rl train` composes it."""
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_module
-
-    TRAIN.register()
-    with initialize_config_module("conf", version_base="1.3"):
-        return checked(TrainConfig, hydra_compose(TRAIN.config_name, [*COMMON, *overrides]))
+    return composed(TRAIN, [*COMMON, *overrides])
 
 
 def make_base(folder: Path) -> Path:

@@ -29,9 +29,8 @@ from typing import Any
 
 import torch
 
-from cli.hydra_app import TRAIN
+from cli.hydra_app import TRAIN, composed
 from cli.paths import cache_folder
-from cli.schema import checked
 from rlgrok.config import DenseReward, TrainConfig
 from rlgrok.policy import Policy, quiet_libraries
 from rlgrok.prefixes import share_prefixes
@@ -100,11 +99,7 @@ def main() -> None:
 
 def default_config() -> TrainConfig:
     """The default experiment, as `toolkit rl train` composes it."""
-    from hydra import compose, initialize_config_module
-
-    TRAIN.register()
-    with initialize_config_module("conf", version_base="1.3"):
-        return checked(TrainConfig, compose(TRAIN.config_name))
+    return composed(TRAIN, [])
 
 
 def per_step(config: TrainConfig) -> int:

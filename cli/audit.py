@@ -147,11 +147,7 @@ def chosen_problems(words: Sequence[str], scope: Scope) -> list[Problem]:
 
 def _of_config(overrides: Sequence[str]) -> list[Sequence[Problem]]:
     """Both parts of what the data config of an evaluation names under these overrides."""
-    from hydra import compose, initialize_config_module
-
-    from cli.config_errors import explain
-    from cli.hydra_app import EVALUATE
-    from cli.schema import checked
+    from cli.hydra_app import EVALUATE, composed
     from rlgrok.problems import build_problems
 
     stray = [word for word in overrides if word.lstrip("+").partition("=")[0] not in _data_keys()]
@@ -161,14 +157,7 @@ def _of_config(overrides: Sequence[str]) -> list[Sequence[Problem]]:
             got=stray[0],
             expected="data=OPTION, data.KEY=VALUE or seed=NUMBER",
         )
-    EVALUATE.register()
-    try:
-        with initialize_config_module(config_module="conf", version_base="1.3"):
-            config = checked(EVALUATE.kind, compose(EVALUATE.config_name, list(overrides)))
-    except Exception as error:
-        if type(error).__module__.startswith(("hydra.", "omegaconf.")):
-            raise explain(error, EVALUATE.keys()) from error
-        raise
+    config = composed(EVALUATE, overrides)
     _, built = build_problems(config.data, seed=config.seed, training=False)
     return [built.train, built.heldout]
 

@@ -70,6 +70,27 @@ SIMULATE = Application("bayes_simulate", SimulateConfig, "bayes_simulate")
 CHECK = Application("bayes_check", CheckConfig, "bayes_check")
 
 
+def composed(application: Application, overrides: Sequence[str]) -> Any:  # noqa: ANN401 - of the application's kind
+    """The checked config of some overrides; nothing runs.
+
+    Raises:
+        ConfigError: they do not compose.
+    """
+    from hydra import compose, initialize_config_module
+
+    from cli.config_errors import explain
+    from cli.schema import checked
+
+    application.register()
+    try:
+        with initialize_config_module(config_module="conf", version_base="1.3"):
+            return checked(application.kind, compose(application.config_name, list(overrides)))
+    except Exception as error:
+        if type(error).__module__.startswith(("hydra.", "omegaconf.")):
+            raise explain(error, application.keys()) from error
+        raise
+
+
 RESUMABLE = ("rl train", "bayes fit")
 """Commands that can continue a run with --resume."""
 

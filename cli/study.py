@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -21,6 +21,7 @@ EPILOG = (
     "- `toolkit rl study ingredients --arms staged,no_replay --seeds 5,6 --out runs/more`\n"
     "- `toolkit rl study schedules --launcher joblib hydra.launcher.n_jobs=4`\n"
     "- `toolkit rl study my_study.yaml training.max_steps=50`\n"
+    "- `toolkit rl study tests_matter --take runs/studies/ingredients` trains nothing that is there\n"
     "- `toolkit rl study ingredients --report` only reads what is there\n\n"
     "Called again, it goes on: runs that are done stay, killed ones are resumed, failed ones wait for --retry."
 )
@@ -56,6 +57,13 @@ def study(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The study's folder.")] = None,
     root: Annotated[Path, typer.Option("--root", help="The folder of the runs.")] = Path("runs"),
+    take: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Finished trainings below this folder stand for jobs of the same configuration. Repeatable.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run failed jobs again.")] = False,
     report: Annotated[
         bool, typer.Option("--report", help="Run nothing: gather what is there.")
@@ -74,7 +82,7 @@ def study(
     name = name.removeprefix("study=")
     if _is_transfer(name):
         _transfer(
-            name, overrides or [], arms, seeds, launcher,
+            name, overrides or [], arms, seeds, launcher, take or [],
             out=out, root=root, jobs=jobs, retry=retry, report=report, quiet=quiet, as_json=as_json,
         )  # fmt: skip
     text, plan = _plan(name, overrides or [], arms, seeds)
@@ -86,6 +94,7 @@ def study(
     if not report:
         folder.mkdir(parents=True, exist_ok=True)
         atomic_write_bytes(folder / "study.yaml", text.encode())
+        _take(folder, plan, take or [], quiet=quiet)
         _run_all(folder, plan, jobs=jobs, launcher=launcher, retry=retry, quiet=quiet)
     result = _gather(folder, plan)
     if not quiet:
@@ -121,6 +130,7 @@ def _transfer(
     arms: str | None,
     seeds: str | None,
     launcher: str | None,
+    take: Sequence[Path],
     *,
     out: Path | None,
     root: Path,
@@ -136,8 +146,14 @@ def _transfer(
                 "a transfer has rows and columns", got=flag, expected="--seeds, --jobs, --out", where=flag
             )
     plan = read_plan(_shipped().get(name, Path(name)), overrides, seeds)
+    trained = {row: [*plan.common, *words] for row, words in plan.train.items() if words is not None}
+    found = _find_same(trained, plan.seeds, take)
     perform(
-        out or root / "studies" / plan.name, plan, take=[], command="rl study", **options  # type: ignore[arg-type]
+        out or root / "studies" / plan.name,
+        plan,
+        take=[f"{row}={path}" for (row, _), path in found.items()],
+        command="rl study",
+        **options,  # type: ignore[arg-type]
     )
 
 
@@ -219,6 +235,45 @@ def _plan(
         sort_keys=False,
     )
     return text, read_plan(text, where=str(path))
+
+
+def _take(folder: Path, plan: Plan, roots: Sequence[Path], *, quiet: bool) -> None:
+    """Link finished trainings of the same configuration to the places of jobs that have no run yet."""
+    from cli import output
+    from rlgrok.study import JobKey
+
+    found = _find_same({arm: plan.overrides(arm) for arm in plan.arms}, plan.seeds, roots)
+    for (arm, seed), path in found.items():
+        link = JobKey(arm, seed).folder(folder)
+        if link.exists() or link.is_symlink():
+            continue
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path.resolve(), target_is_directory=True)
+        if not quiet:
+            output.say(f"taken: {arm} seed {seed}: {path}")
+
+
+def _find_same(
+    wanted: Mapping[str, Sequence[str]], seeds: Sequence[int], roots: Sequence[Path]
+) -> dict[tuple[str, int], Path]:
+    """For every list of overrides and seed the first finished training below `roots` of the same configuration."""
+    from cli.hydra_app import TRAIN, composed
+    from rlgrok.study import finished_trainings, same_training
+    from runtime.errors import ConfigError
+    from runtime.settings import as_plain
+
+    absent = next((root for root in roots if not root.is_dir()), None)
+    if absent is not None:
+        raise ConfigError("no such folder", got=str(absent), expected="a folder with runs", where="--take")
+    runs = [run for root in roots for run in finished_trainings(root)]
+    found: dict[tuple[str, int], Path] = {}
+    for name, overrides in wanted.items() if runs else ():
+        for seed in seeds:
+            config = as_plain(composed(TRAIN, [*overrides, f"seed={seed}"]))
+            run = next((run for run in runs if same_training(run.config, config)), None)
+            if run is not None:
+                found[name, seed] = run.path
+    return found
 
 
 def _run_all(

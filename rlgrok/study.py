@@ -19,6 +19,7 @@ import yaml
 from rlgrok.curves import Curves
 from runtime.errors import CheckpointError, ConfigError
 from runtime.run import Run
+from runtime.run.differences import config_differences
 from runtime.settings import MANDATORY
 
 LEVEL = 0.9
@@ -158,6 +159,24 @@ def state_of(folder: Path) -> State:
         "interrupted": State.BROKEN,
         "killed": State.BROKEN,
     }.get(status, State.FAILED)
+
+
+def same_training(run: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether two plain configs train the same: names and trackers do not matter.
+
+    Args:
+        run: of a run that is there.
+        wanted: of a job.
+    """
+    differences = (dotted for dotted, _, _ in config_differences(run, wanted))
+    return all(dotted.partition(".")[0] in {"name", "tracking"} for dotted in differences)
+
+
+def finished_trainings(folder: Path) -> list[Run]:
+    """Every training below a folder that is done, in the order of their paths."""
+    paths = sorted(manifest.parent for manifest in folder.rglob("manifest.json"))
+    runs = [Run.open(path) for path in paths if state_of(path) is State.DONE]
+    return [run for run in runs if run.manifest["command"] == "rl train"]
 
 
 def require_same_plan(study: Path, text: str) -> None:

@@ -17,7 +17,7 @@ MAX_FAILURE_SHARE = 0.01
 """A run stops when more than this share of its verdicts is our own failure."""
 MIN_VERDICTS_FOR_SHARE = 1000
 _DIGESTS = 4096
-"""Digests kept beside their texts, of about a step: feedback, replay, resampling and the reward ask one after another."""
+"""Digests kept beside their texts, of about a step: feedback, replay, resampling and the reward ask in turn."""
 
 
 class Verifier:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from cli import output, processes
+from cli.hydra_app import TRAIN, composed
 from runtime.run import Run
+from runtime.settings import as_plain
 from runtime.storage import atomic_write_json
 
 STUDY = """
@@ -65,7 +67,9 @@ class Jobs:
         return [name for call in self.calls for name in call]
 
 
-def leave(path: Path, words: list[str], status: str, *, is_resumed: bool) -> None:
+def leave(
+    path: Path, words: list[str], status: str, *, is_resumed: bool, config: dict[str, Any] | None = None
+) -> None:
     """What a run leaves of what a report reads."""
     seed = next((int(word.removeprefix("seed=")) for word in words if word.startswith("seed=")), 0)
     if is_resumed:
@@ -74,7 +78,7 @@ def leave(path: Path, words: list[str], status: str, *, is_resumed: bool) -> Non
         path.parent.mkdir(parents=True, exist_ok=True)
         command = f"rl {words[4]}"
         run = Run.create(
-            path, command=command, name="x", argv=[], config={"seed": seed}, overrides=[], seeds={}
+            path, command=command, name="x", argv=[], config=config or {"seed": seed}, overrides=[], seeds={}
         )
     if status == "done":
         for step, value in enumerate((0.0, 1.0, 1.0)):
@@ -142,6 +146,29 @@ def test_a_broken_study_goes_on_without_redoing_or_overwriting(jobs: Jobs, study
     jobs.calls = []
     assert study().code == 0 and jobs.names == []
     assert [row["reached"] for row in third.json["arms"]] == [2, 2]
+
+
+def test_a_study_takes_trainings_of_the_same_configuration(
+    jobs: Jobs, study: Callable, tmp_path: Path
+) -> None:
+    words = {
+        "same": ["seed=1", "schedule=dense", "name=elsewhere"],
+        "slow": ["seed=0", "schedule=dense", "optimizer.learning_rate=1e-5"],
+    }
+    for name, overrides in words.items():
+        config = as_plain(composed(TRAIN, overrides))
+        leave(tmp_path / "old" / name, ["", "", "", "", "train"], "done", is_resumed=False, config=config)
+    leave(tmp_path / "old" / "broken", ["", "", "", "", "train"], "interrupted", is_resumed=False)
+    result = study("--take", str(tmp_path / "old"))
+    assert jobs.names == ["staged seed 0", "dense seed 0", "staged seed 1"]
+    assert (result.code, result.json["done"]) == (0, 4)
+    link = Path("runs/studies/toy/runs/dense/seed-1")
+    assert link.resolve() == (tmp_path / "old" / "same").resolve()
+    assert "taken: dense seed 1" in result.err
+    jobs.calls = []
+    assert study("--take", str(tmp_path / "old")).code == 0 and jobs.names == []
+    refused = study("--take", "nowhere")
+    assert refused.code == 2 and "no such folder; got nowhere" in refused.err
 
 
 def test_a_study_refuses_a_changed_arm_and_takes_more_seeds(jobs: Jobs, study: Callable) -> None:
