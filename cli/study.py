@@ -138,6 +138,7 @@ def _transfer(
 ) -> NoReturn:
     """A study that is a transfer, run as `toolkit rl transfer` runs it."""
     from cli.transfer import perform, read_plan
+    from rlgrok.transfer import training_folder
     from runtime.errors import ConfigError
 
     for given, flag in ((arms, "--arms"), (launcher, "--launcher")):
@@ -146,12 +147,17 @@ def _transfer(
                 "a transfer has rows and columns", got=flag, expected="--seeds, --jobs, --out", where=flag
             )
     plan = read_plan(_shipped().get(name, Path(name)), overrides, seeds)
+    folder = out or root / "studies" / plan.name
     trained = {row: [*plan.common, *words] for row, words in plan.train.items() if words is not None}
     found = _find_same(trained, plan.seeds, take)
     perform(
-        out or root / "studies" / plan.name,
+        folder,
         plan,
-        take=[f"{row}={path}" for (row, _), path in found.items()],
+        take=[
+            f"{row}={path}"
+            for (row, seed), path in found.items()
+            if not training_folder(folder, row, seed).exists()
+        ],
         command="rl study",
         **options,  # type: ignore[arg-type]
     )

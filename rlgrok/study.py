@@ -173,9 +173,10 @@ def same_training(run: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 
 def finished_trainings(folder: Path) -> list[Run]:
-    """Every training below a folder that is done, in the order of their paths."""
-    paths = sorted(manifest.parent for manifest in folder.rglob("manifest.json"))
-    runs = [Run.open(path) for path in paths if state_of(path) is State.DONE]
+    """Every training below a folder that is done, in the order of their paths; those that a study has linked, too."""
+    paths = {manifest.parent for manifest in folder.rglob("manifest.json")}
+    paths |= set(folder.rglob("seed-*"))  # which finds links and does not look into them
+    runs = [Run.open(path) for path in sorted(paths) if state_of(path) is State.DONE]
     return [run for run in runs if run.manifest["command"] == "rl train"]
 
 

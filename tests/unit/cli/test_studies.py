@@ -167,6 +167,8 @@ def test_a_study_takes_trainings_of_the_same_configuration(
     assert "taken: dense seed 1" in result.err
     jobs.calls = []
     assert study("--take", str(tmp_path / "old")).code == 0 and jobs.names == []
+    other = study("--take", "runs/studies/toy", "--out", "other", "--arms", "dense", "--seeds", "1")
+    assert jobs.names == [] and other.json["done"] == 1  # what was linked there is found, too
     refused = study("--take", "nowhere")
     assert refused.code == 2 and "no such folder; got nowhere" in refused.err
 
@@ -211,6 +213,17 @@ def test_a_transfer_takes_runs_that_are_there(jobs: Jobs, transfer: Callable, tm
     again = transfer()  # what was taken stays taken
     assert jobs.names == [] and len(again.json["cells"]) == 4
     assert transfer("--take", "short").code == 2
+
+
+def test_a_transfer_as_a_study_takes_what_fits(jobs: Jobs, toolkit: Callable, tmp_path: Path) -> None:
+    (tmp_path / "journey.yaml").write_text(TRANSFER)
+    config = as_plain(composed(TRAIN, ["data.lengths=[3]"]))
+    leave(tmp_path / "old", ["", "", "", "", "train"], "done", is_resumed=False, config=config)
+    words = ("rl", "study", str(tmp_path / "journey.yaml"), "--json", "--take", str(tmp_path / "old"))
+    assert toolkit(*words).code == 0
+    assert "train other seed 0" in jobs.names and "train short seed 0" not in jobs.names
+    jobs.calls = []
+    assert toolkit(*words, "--take", "runs/studies/journey").code == 0 and jobs.names == []
 
 
 def test_a_study_can_be_a_transfer(jobs: Jobs, toolkit: Callable, tmp_path: Path) -> None:
