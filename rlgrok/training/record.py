@@ -35,6 +35,8 @@ class StepRecord:
     """Completions drawn to replace groups without variance."""
     dropped: list[Outcome] = field(default_factory=list)
     """Groups that were drawn and are not trained on."""
+    known: dict[tuple[int, ...], Completion] = field(default_factory=dict, repr=False)
+    """What of the step in progress has been decoded, by token ids; feedback, replay and reward read the same rows."""
 
 
 @dataclass(frozen=True)

@@ -127,8 +127,6 @@ class RolloutFunction:
         self._per_group = per_group
         self._decisive_ids = decisive_ids
         self._extras = extras
-        self._known: dict[tuple[int, ...], Completion] = {}
-        """What the step in progress has read."""
         self._encode_text = lru_cache(maxsize=TEXTS_ENCODED)(
             lambda text: tokenizer.encode(text, add_special_tokens=False)
         )
@@ -151,7 +149,7 @@ class RolloutFunction:
             a completion (see `StepBatch`), and `env_mask` where a verifier's text stands in a completion.
         """
         started = time.perf_counter()
-        self._known.clear()
+        self._record.known.clear()
         size = self.group_size(step)
         if self._extras.curriculum is None and size == self._sampling.group_size:
             texts = list(prompts[::size])
@@ -348,13 +346,7 @@ class RolloutFunction:
         return self._read_rows([batch.attempt(place) for place in places])
 
     def _read_rows(self, rows: Sequence[Sequence[int]]) -> list[Completion]:
-        """Tokens as completions. Feedback, resampling and replay ask for the same ones: a step decodes each once."""
-        keys = [tuple(row) for row in rows]
-        new = [key for key in dict.fromkeys(keys) if key not in self._known]
-        if new:
-            decoded = _decode(self._tokenizer, new, range(len(new)), self._end_ids)
-            self._known.update(zip(new, decoded, strict=True))
-        return [self._known[key] for key in keys]
+        return _read(self._record, self._tokenizer, self._end_ids, rows)
 
 
 class RewardFunction:
@@ -397,16 +389,12 @@ class RewardFunction:
         """
         started = time.perf_counter()
         starts = attempt_starts or [0] * len(completion_ids)
-        judged = _decode(
-            self._tokenizer,
-            [tokens[start:] for tokens, start in zip(completion_ids, starts, strict=True)],
-            range(len(completion_ids)),
-            self._end_ids,
+        judged = self._read(
+            [tokens[start:] for tokens, start in zip(completion_ids, starts, strict=True)]
         )
         later = [index for index, start in enumerate(starts) if start]
         # Of several attempts, the verifier's texts included.
-        rows = [completion_ids[index] for index in later]
-        whole = dict(zip(later, _decode(self._tokenizer, rows, range(len(rows)), self._end_ids), strict=True))
+        whole = dict(zip(later, self._read([completion_ids[index] for index in later]), strict=True))
         rewards: list[float | None] = []
         rollouts: list[Rollout] = []
         for index, attempt in enumerate(judged):
@@ -427,8 +415,12 @@ class RewardFunction:
             rewards.append(reward)
         self._record.step = step
         self._record.rollouts = rollouts
+        self._record.known.clear()
         self._record.judge_s = self._record.replay_s + time.perf_counter() - started
         return rewards
+
+    def _read(self, rows: Sequence[Sequence[int]]) -> list[Completion]:
+        return _read(self._record, self._tokenizer, self._end_ids, rows)
 
 
 def _is_passed(verifier: Verifier, problem_id: str, completion: Completion) -> bool:
@@ -437,17 +429,18 @@ def _is_passed(verifier: Verifier, problem_id: str, completion: Completion) -> b
     return is_success(verdict, is_truncated=completion.is_truncated)
 
 
-def _decode(
+def _read(
+    record: StepRecord,
     tokenizer: PreTrainedTokenizerBase,
-    completion_ids: Sequence[Sequence[int]],
-    places: range,
     end_ids: Sequence[int],
+    rows: Sequence[Sequence[int]],
 ) -> list[Completion]:
-    rows = [list(completion_ids[place]) for place in places]
-    if not rows:
-        return []  # the library would make one empty text of nothing
-    texts = tokenizer.batch_decode(rows, skip_special_tokens=True)
-    return [
-        Completion(tuple(row), text, is_truncated=not row or row[-1] not in end_ids)
-        for row, text in zip(rows, texts, strict=True)
-    ]
+    """Tokens as completions; a step decodes each distinct row once."""
+    known = record.known
+    keys = [tuple(row) for row in rows]
+    new = [key for key in dict.fromkeys(keys) if key not in known]
+    if new:
+        texts = tokenizer.batch_decode([list(key) for key in new], skip_special_tokens=True)
+        for key, text in zip(new, texts, strict=True):
+            known[key] = Completion(key, text, is_truncated=not key or key[-1] not in end_ids)
+    return [known[key] for key in keys]
