@@ -57,7 +57,7 @@ class CompareConfig:
         """
         if not self.tables.x:
             raise ConfigError("there are no covariates", expected="--x FILE", where="tables.x")
-        if not self.tables.y and not self.tables.targets:
+        if not self.tables.has_targets:
             raise ConfigError(
                 "there are no targets",
                 expected="--y FILE, or tables.targets=[...] with the columns of the one table",

@@ -57,6 +57,12 @@ class TablesConfig:
     stream: bool | None = field(default=MANDATORY)  # type: ignore[assignment]
     """Read in chunks, in memory that does not depend on the number of rows. None: where the files are large."""
 
+    @property
+    def has_targets(self) -> bool:
+        """Whether the targets are named, or may be the array `y` of an NPZ file."""
+        of_arrays = all(path.lower().endswith(".npz") for path in self.x or [""])
+        return bool(self.y or self.targets or of_arrays)
+
     def source(self) -> TableSource:
         """What the reader takes."""
         from bayesreg.data import TableSource
@@ -207,7 +213,7 @@ class FitConfig:
             raise ConfigError(
                 "there are no covariates", expected="--x FILE, or --data FILE", where="tables.x"
             )
-        if not tables.y and not tables.targets:
+        if not tables.has_targets:
             raise ConfigError(
                 "there are no targets",
                 expected="--y FILE, or tables.targets=[...] with the columns of the one table",

@@ -50,7 +50,7 @@ class TableSource:
     y: Files | None = None
     """The table with the targets. None: they are in `x`, and `targets` names them."""
     z: Files | None = None
-    """The table with the confounders. None: in `x` when `confounders` names some, otherwise there are none."""
+    """The table with the confounders. None: in `x` when `confounders` names some or an NPZ file has an array `z`."""
     id_column: str | None = None
     """Column that joins the tables and names the rows of predictions. None: see `ID_NAMES`. `-`: there is none."""
     covariates: tuple[str, ...] = ()
@@ -185,7 +185,8 @@ def plan_source(source: TableSource) -> Plan:
             names = [name for name in table.names if name != id_column]
             columns[role] = select(names, chosen, what=ROLES[role], where=table.where)
     if source.z is None and "z" not in columns:
-        columns["z"] = ()
+        arrays = tables[places["z"]].arrays.items()
+        columns["z"] = tuple(name for name, origin in arrays if origin.lower() == "z")
     for role in [role for role in ROLES if role not in columns]:
         columns[role] = _rest(role, tables[places[role]], places, columns, id_column)
     for role, other in (("x", "y"), ("x", "z"), ("y", "z")):
