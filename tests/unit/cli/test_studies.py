@@ -233,4 +233,4 @@ def test_a_study_can_be_a_transfer(jobs: Jobs, toolkit: Callable, tmp_path: Path
     assert Path("runs/studies/journey/report.html").is_file()
     assert toolkit("rl", "study", str(tmp_path / "journey.yaml"), "--arms", "short").code == 2
     listed = toolkit("rl", "study", "--json").json["studies"]
-    assert listed == ["ingredients", "schedules", "tests_matter", "transfer"]
+    assert listed == ["four_colors", "ingredients", "schedules", "tests_matter", "transfer"]
