@@ -26,10 +26,7 @@ def test_equal_rewards_within_every_group_are_no_advantage(rewards, expected):
 
 
 def test_an_advantage_that_is_a_rounding_of_the_trainers_mean_counts():
-    """The mean of 64 thirds in float32 is not a third; the trainer divides what is left by 0.0001."""
-    reward = 1 / 3
-    group = torch.full((64,), reward)
-    assert has_advantage([reward] * 64, 64) is bool((group - group.mean()).any())
+    """In float32 the mean of equal numbers can be off; the trainer divides what is left by 0.0001."""
     sizes = [n for n in range(2, 200) if (torch.full((n,), 0.3) - torch.full((n,), 0.3).mean()).any()]
     assert sizes
     assert all(has_advantage([0.3] * size, size) for size in sizes)
