@@ -227,13 +227,21 @@ def test_the_parts_of_a_table_are_read_one_after_the_other(tmp_path: Path) -> No
         read_regression(TableSource((parts[0], odd), tmp_path / "y.csv"))
 
 
-def test_a_streamed_table_leaves_the_factor_of_the_table_in_memory(tmp_path: Path, monkeypatch) -> None:
+def test_a_streamed_table_leaves_the_factor_of_the_table_in_memory(tmp_path: Path) -> None:
     """The same columns, codes and notes; its factor has the centred cross products of the data."""
-    from bayesreg import tablefiles
 
-    monkeypatch.setattr(tablefiles, "CHUNK_ROWS", 7, raising=False)
+    def parts(letter: str, columns: Mapping[str, Any], rows: int) -> list[Path]:
+        """Files of some rows each, which are read one by one, so that chunks of X and Y do not end together."""
+        return [
+            write(
+                tmp_path / f"{letter}{start:02}.csv",
+                {name: values[start : start + rows] for name, values in columns.items()},
+            )
+            for start in range(0, N, rows)
+        ]
+
     x = {**COVARIATES, "one": [4.0] * N, "twin": AGE}
-    source = TableSource(write(tmp_path / "x.csv", x), write(tmp_path / "y.csv", TARGETS))
+    source = TableSource(parts("x", x, 7), parts("y", TARGETS, 11))
     whole, streamed = load_source(source, stream=False), load_source(source, stream=True)
     assert streamed.streamed and not whole.streamed
     assert (streamed.meta, streamed.notes, streamed.sha256) == (whole.meta, whole.notes, whole.sha256)
