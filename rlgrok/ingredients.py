@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
+from typing import Any
 
 from runtime.errors import ConfigError
 from runtime.settings import MANDATORY, setting
@@ -73,6 +74,8 @@ class CurriculumConfig:
     """What counts as success below."""
     by: StageBy = MANDATORY  # type: ignore[assignment]
     """For `stages`: what a stage is made of."""
+    stages: list[Any] | None = MANDATORY  # type: ignore[assignment]
+    """For `stages`: the sizes, families or data sets of each stage; they may overlap. None: each of them a stage."""
     advance_at: float = setting(low=0, high=1)
     """For `stages`: mean success over the window that opens the next stage."""
     window: int = setting(low=1)
@@ -123,6 +126,14 @@ def check_curriculum(curriculum: CurriculumConfig) -> None:
     Raises:
         ConfigError: names the keys and their values.
     """
+    for place, stage in enumerate(curriculum.stages or ()):
+        if not isinstance(stage, list):
+            raise ConfigError(
+                f"a stage is a list of what is in it, by {curriculum.by.value}",
+                got=str(stage),
+                expected=f"[{stage}], or more than one of them",
+                where=f"curriculum.stages[{place}]",
+            )
     if curriculum.kind is not CurriculumKind.ADAPTIVE:
         return
     if curriculum.low > curriculum.high:

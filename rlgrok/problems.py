@@ -138,42 +138,71 @@ def stages_of(
         problems: to train on.
 
     Returns:
-        Parts that are not empty: sizes from small to large, or families or data sets in the order of `data`. One part
-        when the curriculum has no stages.
+        The parts that `curriculum.stages` lists; without it sizes from small to large, or families or data sets in the
+        order of `data`. None is empty. One part when the curriculum has no stages.
 
     Raises:
-        ConfigError: a problem without a size.
+        ConfigError: a problem without a size; a stage without problems, or a problem without a stage.
     """
     if curriculum.kind is not CurriculumKind.STAGES:
         return [list(range(len(problems)))]
-    families = list(data.families or dict.fromkeys(problem.family for problem in problems))
-    marks = [_stage_mark(problem, families, curriculum.by) for problem in problems]
-    if curriculum.by is StageBy.SET:
-        scope = SCOPES[data.scope]
-        places: dict[str, int] = {}
-        for place, name in enumerate(data.sets or ()):
-            for problem in _part(name, data, scope, is_test=False):
-                places.setdefault(problem.id, place)
-        marks = [places[problem.id] for problem in problems]
-    return [
-        [index for index, mark in enumerate(marks) if mark == value] for value in sorted(set(marks))
-    ]
+    marks = _stage_marks(data, curriculum.by, problems)
+    known = _stage_order(data, curriculum.by, marks)
+    listed = [[value] for value in known] if curriculum.stages is None else curriculum.stages
+    _check_stages(listed, known, curriculum.by)
+    return [[index for index, mark in enumerate(marks) if mark in stage] for stage in listed]
 
 
-def _stage_mark(problem: Problem, families: Sequence[str], by: StageBy) -> int:
-    """What a problem's stage is sorted by; data sets are not known here."""
-    if by is StageBy.FAMILY:
-        return families.index(problem.family)
-    if by is StageBy.SIZE:
-        if not problem.has_oracle:
+def _check_stages(stages: Sequence[Sequence[int | str]], known: Sequence[int | str], by: StageBy) -> None:
+    """Every stage has problems, and every problem a stage."""
+    expected = f"stages of {', '.join(map(str, known))}"
+    for place, stage in enumerate(stages):
+        strange = next((value for value in stage if value not in known), None)
+        if strange is not None or not stage:
             raise ConfigError(
-                "a record without parameters has no size",
-                got=problem.id,
-                expected="curriculum.by=family or set",
-                where="curriculum.by",
+                f"no training problem of this {by.value}",
+                got=str(strange) if stage else "an empty stage",
+                expected=expected,
+                where=f"curriculum.stages[{place}]",
             )
-        return _library(SCOPES[problem.scope]).size(problem)
-    return 0
+    left_out = next((value for value in known if not any(value in stage for stage in stages)), None)
+    if left_out is not None:
+        raise ConfigError(
+            f"training problems of this {by.value} are in no stage",
+            got=str(left_out),
+            expected=expected,
+            where="curriculum.stages",
+        )
+
+
+def _stage_marks(data: DataConfig, by: StageBy, problems: Sequence[Problem]) -> list[int | str]:
+    """Of each problem its size, its family, or the first data set that holds it."""
+    if by is StageBy.FAMILY:
+        return [problem.family for problem in problems]
+    scope = SCOPES[data.scope]
+    if by is StageBy.SET:
+        homes: dict[str, str] = {}
+        for name in data.sets or ():
+            for problem in _part(name, data, scope, is_test=False):
+                homes.setdefault(problem.id, name)
+        return [homes[problem.id] for problem in problems]
+    unsized = next((problem for problem in problems if not problem.has_oracle), None)
+    if unsized is not None:
+        raise ConfigError(
+            "a record without parameters has no size",
+            got=unsized.id,
+            expected="curriculum.by=family or set",
+            where="curriculum.by",
+        )
+    return [_library(SCOPES[problem.scope]).size(problem) for problem in problems]
+
+
+def _stage_order(data: DataConfig, by: StageBy, marks: Sequence[int | str]) -> list[int | str]:
+    """The marks that occur, each once, in the order in which they are stages."""
+    if by is StageBy.SIZE:
+        return sorted(set(marks))  # type: ignore[type-var] - all of them are numbers
+    named = data.families if by is StageBy.FAMILY else data.sets
+    return [mark for mark in dict.fromkeys([*(named or ()), *marks]) if mark in marks]
 
 
 def _from_sets(data: DataConfig, scope: Scope, seed: int) -> DataSet:

@@ -133,6 +133,7 @@ def train(
     require_distinct(prompts)
     start = _start(run, resume=resume)
     require_oracle(config.judge, data.train)
+    stages_of(config.data, config.curriculum, data.train)  # an empty stage is refused before there is a policy
     verifier = Verifier(scope, problems, judge=config.judge)
     policy, base_proof = _base(
         config,

@@ -63,11 +63,11 @@ class StagedCurriculum:
     """Parts of the problems in a fixed order; the next one opens when the present one is learned.
 
     Args:
-        stages: the problems of each stage.
+        stages: the problems of each stage; a problem may be in several.
         advance_at: mean success over the window that opens the next stage.
         window: steps in that mean.
         stage_steps: a stage lasts so many steps at most; None: no limit.
-        review_share: share of a step's problems from earlier stages.
+        review_share: share of a step's problems from earlier stages, of those that are not in the present one.
     """
 
     stages: Sequence[Sequence[int]]
@@ -88,7 +88,8 @@ class StagedCurriculum:
 
     def choose(self, count: int, stream: Stream) -> list[int]:
         """See `Curriculum`."""
-        earlier = [index for part in self.stages[: self.stage] for index in part]
+        past = dict.fromkeys(index for part in self.stages[: self.stage] for index in part)
+        earlier = [index for index in past if index not in self._current]
         num_review = min(round(self.review_share * count), len(earlier))
         chosen = self.visits.take(self.stages[self.stage], count - num_review, stream)
         return chosen + self.visits.take(earlier, num_review, stream)

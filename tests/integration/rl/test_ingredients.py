@@ -52,6 +52,16 @@ def test_a_curriculum_by_length(train: Callable) -> None:
     assert sorted(sizes(rollouts, 2)) == [1] * 8 + [2] * 16
 
 
+def test_a_curriculum_of_listed_stages(train: Callable) -> None:
+    """Long patterns first, which no default would do; then all."""
+    lines, rollouts = train(
+        "curriculum=lengths", "curriculum.stages=[[2],[1,2]]", "curriculum.stage_steps=1",
+    )  # fmt: skip
+    assert [line["curriculum_stage"] for line in lines] == [2.0, 2.0]
+    assert set(sizes(rollouts, 1)) == {2}
+    assert 1 in sizes(rollouts, 2)
+
+
 def test_a_curriculum_by_family_in_the_order_given(train: Callable) -> None:
     _, rollouts = train(
         "curriculum=families", "curriculum.stage_steps=1", "curriculum.review_share=0",

@@ -11,7 +11,8 @@ from rlgrok.config import Colors, DataConfig
 from rlgrok.delta import SCOPES
 from rlgrok.delta.manufactoria.datasets import build
 from rlgrok.delta.manufactoria.wrapped import to_record
-from rlgrok.problems import build_problems, find_problems, read_problems, without_oracle
+from rlgrok.ingredients import CurriculumConfig, CurriculumKind, Progress, StageBy
+from rlgrok.problems import build_problems, find_problems, read_problems, stages_of, without_oracle
 from rlgrok.recordfiles import write_records
 from rlgrok.types import DataSet, TestSource
 from runtime.errors import ConfigError, InputError
@@ -175,3 +176,53 @@ def test_one_word_names_a_set_a_family_a_level_or_records(records: Any) -> None:
     with pytest.raises(ConfigError, match="unknown family or data set; got hass") as caught:
         find_problems("hass", SCOPE)
     assert caught.value.hint == "did you mean has?"
+
+
+def curriculum(by: str, stages: list[list[Any]] | None = None) -> CurriculumConfig:
+    return CurriculumConfig(
+        kind=CurriculumKind.STAGES, progress=Progress.FULL_PASS, by=StageBy(by), stages=stages, advance_at=0.7,
+        window=5, stage_steps=None, review_share=0.25, low=0.1, high=0.9, hard_share=0.25, memory=0.5,
+    )  # fmt: skip
+
+
+def staged(settings: CurriculumConfig, **data: Any) -> list[list[str]]:
+    """What the problems of each stage are called by their kind: their family and length."""
+    chosen = config(**data)
+    problems = build_problems(chosen, seed=0, training=True)[1].train
+    named = [f"{problem.family}:{len(problem.id.rsplit(':', 1)[-1])}" for problem in problems]
+    return [sorted({named[index] for index in stage}) for stage in stages_of(chosen, settings, problems)]
+
+
+def test_without_a_list_every_size_or_family_is_a_stage() -> None:
+    data = {"families": ["ends_with", "contains_ordered"], "lengths": [2, 1]}
+    assert staged(curriculum("size"), **data) == [
+        ["contains_ordered:1", "ends_with:1"], ["contains_ordered:2", "ends_with:2"],
+    ]  # fmt: skip
+    assert [stage[0].partition(":")[0] for stage in staged(curriculum("family"), **data)] == data["families"]
+
+
+def test_listed_stages_may_overlap() -> None:
+    data = {"families": ["contains_ordered"], "lengths": [1, 2, 3]}
+    assert staged(curriculum("size", [[1, 2, 3], [2, 3]]), **data) == [
+        ["contains_ordered:1", "contains_ordered:2", "contains_ordered:3"],
+        ["contains_ordered:2", "contains_ordered:3"],
+    ]
+    both = {"families": ["ends_with", "contains_ordered"], "lengths": [2]}
+    assert staged(curriculum("family", [["contains_ordered"], ["contains_ordered", "ends_with"]]), **both) == [
+        ["contains_ordered:2"], ["contains_ordered:2", "ends_with:2"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([[1], [2, 7]], r"no training problem of this size.*7.*stages of 1, 2.*stages\[1\]"),
+        ([[1], []], r"no training problem of this size.*an empty stage"),
+        ([[2]], r"training problems of this size are in no stage.*1.*stages of 1, 2"),
+    ],
+)
+def test_a_stage_without_problems_and_problems_without_a_stage_are_refused(
+    stages: list[list[int]], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        staged(curriculum("size", stages), families=["contains_ordered"], lengths=[1, 2])

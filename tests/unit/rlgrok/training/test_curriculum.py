@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlgrok.ingredients import CurriculumConfig, CurriculumKind, Progress, StageBy, check_curriculum
 from rlgrok.training.curriculum import AdaptiveCurriculum, StagedCurriculum
+from runtime.errors import ConfigError
 from runtime.seeding import Stream
 
 
@@ -50,6 +53,16 @@ def test_the_gate_is_the_mean_over_the_window() -> None:
     assert made.update(2, {0: 0.8}) == "stage 2 of 3 from step 3 (mean success 0.70 over 2 steps)"
     assert made.update(3, {0: 1.0}) is None  # an earlier stage's problem decides nothing
     assert made.mean_success == 0.0
+
+
+def test_stages_may_overlap_and_only_what_is_no_longer_trained_on_is_reviewed() -> None:
+    made = staged(stages=[[0, 1, 2, 3], [2, 3, 4, 5]], review_share=0.5)
+    for step in (1, 2):
+        made.update(step, {0: 1.0, 3: 1.0})
+    assert made.stage == 1
+    chosen = made.choose(6, Stream(0, 3))
+    assert sorted(chosen[-2:]) == [0, 1]  # all that there is to review
+    assert set(chosen[:-2]) == {2, 3, 4, 5}
 
 
 def test_earlier_stages_are_reviewed_in_their_share() -> None:
@@ -124,3 +137,21 @@ def test_a_resumed_curriculum_chooses_as_one_that_was_not_stopped(kind, cut, suc
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
     assert begun + go(second, range(cut, 10)) == expected
     assert second.state_dict() == whole.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stages": [1, 2]}, r"a stage is a list .* by size; got 1; expected \[1\].*curriculum.stages\[0\]"),
+        ({"kind": CurriculumKind.ADAPTIVE, "low": 0.9}, r"the band of the curriculum is empty; got low=0.9, high=0.8"),
+        ({"kind": CurriculumKind.ADAPTIVE, "hard_share": 0.75}, r"no room .* got review_share=0.25, hard_share=0.75"),
+    ],
+)
+def test_numbers_that_do_not_go_together_are_refused(changes: dict, message: str) -> None:
+    plain = CurriculumConfig(
+        kind=CurriculumKind.STAGES, progress=Progress.FULL_PASS, by=StageBy.SIZE, stages=None, advance_at=0.7,
+        window=5, stage_steps=None, review_share=0.25, low=0.1, high=0.8, hard_share=0.25, memory=0.5,
+    )  # fmt: skip
+    check_curriculum(plain)
+    with pytest.raises(ConfigError, match=message):
+        check_curriculum(replace(plain, **changes))
