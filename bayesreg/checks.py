@@ -31,6 +31,7 @@ from bayesreg.gibbs.state import (
     latent_variances,
     make_hyper,
     make_layout,
+    with_rows,
 )
 from bayesreg.types import ModelSettings
 from runtime.errors import ConfigError
@@ -66,7 +67,7 @@ class Design(NamedTuple):
     rotation: Array
     """(P, r), right singular vectors of X."""
     problem: Problem
-    """Everything but the targets; `y` is zero."""
+    """Everything but the targets, in the kept rows: without a basis, and `y` is zero."""
 
 
 Alternation = tuple[State, Array, Array, Array, Array]
@@ -119,7 +120,7 @@ def make_design(settings: ModelSettings, sizes: CheckSizes, seed: int) -> tuple[
         )
     layout = make_layout(
         settings, num_rows=kept, num_targets=k, num_confounders=c, num_groups=sizes.num_groups,
-        has_remainder=True,
+        has_remainder=True, num_directions=k + c if settings.independent_noise else 0,
     )  # fmt: skip
     groups = np.arange(k) % layout.num_groups
     problem = Problem(
@@ -275,7 +276,7 @@ def _joint_replicates(
             state, _, _, first_psi, first_y = carry
             key, data_key, psi_key = random.split(state.key, 3)
             prior_psi, y = simulate_targets(data_key, state.parameters, design, layout)
-            problem = sampled._replace(y=rotate_targets(y, design, layout))
+            problem = with_rows(sampled, rotate_targets(y, design, layout), sampled.z, layout)
             state, found = sampler.sweep(State(key, state.parameters), problem, layout)
             normals = random.normal(psi_key, (layout.num_rows + design.x.shape[1], layout.rank))
             psi = sampler.draw_psi(
@@ -375,7 +376,7 @@ def row_joint_distribution_test(
     sizes = sizes or default_sizes(settings)
     design, layout = make_design(settings, sizes, seed)
     n, k = sizes.num_rows, sizes.num_targets
-    layout = layout._replace(num_rows=n, has_remainder=False)
+    layout = layout._replace(num_rows=n, num_directions=0, has_remainder=False)
     left, singular, right = np.linalg.svd(np.asarray(design.x), full_matrices=False)
     rng = np.random.default_rng(Stream(seed, "check", "missing").seed)
     cells = np.sort(rng.choice(n * k, size=num_missing, replace=False))
@@ -502,7 +503,7 @@ def _rank_replicates(
         if not layout.sample_shrinkage:
             start = start._replace(shrinkage_shape=sampled.hyper.shrinkage)
         psi, y = simulate_targets(keys[2], truth, design, layout)
-        problem = sampled._replace(y=rotate_targets(y, design, layout))
+        problem = with_rows(sampled, rotate_targets(y, design, layout), sampled.z, layout)
         target = quantities(truth, psi, y, design, layout)
         blank = jnp.zeros((layout.num_rows, layout.rank))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayesreg.compression import Compressed, Rotated, compress, rotate
 from bayesreg.gibbs.rowwise import RowProblem
-from bayesreg.gibbs.state import Array, Layout, Problem, make_hyper, make_layout
+from bayesreg.gibbs.state import Array, Layout, Problem, make_hyper, make_layout, with_rows
 from bayesreg.transforms import Standardisation, observed_standardisation
 from bayesreg.types import ModelSettings
 from runtime.errors import ConfigError, InputError
@@ -121,14 +121,15 @@ def prepare_compressed(
     layout = make_layout(
         settings,
         num_rows=n,
+        num_directions=_directions(rotated, settings),
         num_targets=k,
         num_confounders=rotated.z.shape[1],
         num_groups=num_groups,
         has_remainder=rotated.total_rows > n,
     )
     problem = Problem(
-        y=jnp.asarray(rotated.y),
-        z=jnp.asarray(rotated.z),
+        y=jnp.zeros(0),
+        z=jnp.zeros(0),
         energy=jnp.asarray(rotated.singular**2),
         covariate_variance=jnp.asarray(rotated.covariate_variance),
         total_rows=jnp.asarray(float(rotated.total_rows)),
@@ -136,12 +137,22 @@ def prepare_compressed(
         groups=jnp.asarray(groups),
         hyper=make_hyper(settings),
     )
+    problem = with_rows(problem, jnp.asarray(rotated.y), jnp.asarray(rotated.z), layout)
     r = rotated.rotation.shape[1]
     return Prepared(
         problem, layout, jnp.asarray(rotated.rotation), rotated.x_scaling, rotated.z_scaling,
         rotated.y_scaling, MissingData(np.zeros((0, 2), int), np.zeros(0, int)),
         rotated.singular[:r] ** 2 / rotated.total_rows, data.num_rows,
     )  # fmt: skip
+
+
+def _directions(rotated: Rotated, settings: ModelSettings) -> int:
+    """How many rows hold Y and Z when rows are turned once more; 0 when there is no H or too few zero rows are left."""
+    n, k = rotated.y.shape
+    directions = min(n, k + rotated.z.shape[1])
+    zero_rows = rotated.total_rows - directions - settings.rank
+    has_use = settings.independent_noise and zero_rows >= settings.noise_rank + _MARGIN
+    return directions if has_use else 0
 
 
 def _padded(rotated: Rotated, depth: int) -> Rotated:

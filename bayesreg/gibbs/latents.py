@@ -6,12 +6,19 @@ eigendecomposition all rows are independent scalars. n rows, K targets, S compon
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, latent_variances
+from bayesreg.gibbs.state import (
+    Array,
+    Layout,
+    Parameters,
+    Problem,
+    latent_variances,
+)
 
 _FACTORS = 8  # a product of so many overflows where each is above 1e38
 
@@ -42,8 +49,19 @@ class Spectrum(NamedTuple):
     """(n, S): c_i."""
 
 
+class Turned(NamedTuple):
+    """Rows turned once more, now that eta is known: m of them hold all that H and the loadings depend on."""
+
+    eta: Array
+    """(m, S)."""
+    y: Array
+    """(m, K)."""
+    z: Array
+    """(m, C)."""
+
+
 def residual_targets(problem: Problem, coef: Array) -> Array:
-    """Y - Z A, (n, K)."""
+    """Y - Z A in the coordinates of `Problem.y`, (q, K)."""
     return problem.y - problem.z @ coef if problem.z.shape[1] else problem.y
 
 
@@ -74,7 +92,11 @@ def project(problem: Problem, parameters: Parameters) -> Projection:
         parameters.loadings, parameters.noise_loadings, parameters.noise_variance
     )
     residual = residual_targets(problem, parameters.confounder_coef)
-    return Projection(weighted @ parameters.loadings.T, residual @ weighted.T)
+    if problem.basis is None:
+        linear = (weighted @ residual.T).T  # rows contiguous: the fastest of the ways to write this
+    else:
+        linear = (weighted @ residual.T @ problem.basis.T).T
+    return Projection(weighted @ parameters.loadings.T, linear)
 
 
 def decompose(projection: Projection) -> tuple[Array, Array, Array]:
@@ -124,8 +146,9 @@ def _sum_log1p(values: Array) -> Array:
     """Sum of log(1 + value): the logarithm of products of a few, since logarithms are what is slow."""
     together = _FACTORS if values.dtype == jnp.float64 else 2
     flat = values.ravel()
-    padded = jnp.pad(flat, (0, -flat.shape[0] % together)).reshape(together, -1)
-    return jnp.sum(jnp.log(jnp.prod(1.0 + padded, axis=0)))
+    padded = 1.0 + jnp.pad(flat, (0, -flat.shape[0] % together)).reshape(together, -1)
+    # written out, so that it becomes part of the loop that the logarithms are in
+    return jnp.sum(jnp.log(reduce(jnp.multiply, [padded[i] for i in range(together)])))
 
 
 def log_likelihood(problem: Problem, parameters: Parameters, layout: Layout) -> Array:
@@ -226,31 +249,54 @@ def draw_noise_factors(normals: Array, residual: Array, loadings: Array, varianc
     return jax.scipy.linalg.solve_triangular(root, half + normals.T, lower=True, trans=1).T
 
 
-def remainder_scatter(
-    diagonal: Array, normals: Array, loadings: Array, variance: Array, prior_variance: Array
+def left_out_scatter(
+    diagonal: Array, normals: Array, found: Spectrum, omega_variance: Array
 ) -> Array:
-    """F'F of the rows that were left out because they are zero: a Wishart matrix, eq. 15, by Bartlett's factor.
+    """eta'eta of the rows that were left out because they are zero: a Wishart matrix, eq. 15, by Bartlett's factor.
 
     Args:
-        diagonal: (D,), square roots of chi-squares with N - n, N - n - 1, ... degrees of freedom.
-        normals: (D, D), the strict lower triangle is used.
-        loadings: (D, K), [Gamma; Lambda].
-        variance: (K,).
-        prior_variance: (D,): s^2 for components, 1 for noise factors.
+        diagonal: (S,), square roots of chi-squares with N - n, N - n - 1, ... degrees of freedom.
+        normals: (S, S), the strict lower triangle is used.
+        found: from `spectrum`.
+        omega_variance: s^2.
 
     Returns:
-        (D, D).
+        (S, S).
     """
-    size = loadings.shape[0]
-    root_prior = jnp.sqrt(prior_variance)
-    scaled = loadings * root_prior[:, None]
-    inner = jnp.eye(size) + (scaled / variance[None, :]) @ scaled.T
-    bartlett = jnp.tril(normals, -1) + jnp.diag(diagonal)
-    factor = jax.scipy.linalg.solve_triangular(
-        jnp.linalg.cholesky(inner), bartlett, lower=True, trans=1
-    )
-    factor = root_prior[:, None] * factor
+    spread = omega_variance / (1.0 + omega_variance * found.noise_values)
+    factor = found.noise_vectors @ (jnp.sqrt(spread)[:, None] * bartlett(diagonal, normals))
     return factor @ factor.T
+
+
+def bartlett(diagonal: Array, normals: Array) -> Array:
+    """Lower triangular L with L L' ~ Wishart(I): `diagonal` as for `left_out_scatter`, normals below it."""
+    return jnp.tril(normals, -1) + jnp.diag(diagonal)
+
+
+def turn(eta: Array, left_out: Array | None, problem: Problem, layout: Layout) -> Turned:
+    """Turn the rows so that few hold Y, Z and eta: eq. 34. All rows but those are zero.
+
+    Args:
+        eta: (n, S), in the kept rows.
+        left_out: (S, S), eta'eta of the zero rows that were not kept, or None.
+        problem: data.
+        layout: static.
+
+    Returns:
+        q + S rows, and R rows of zeros for `zero_row_normals`; the kept rows when the layout has no directions.
+    """
+    if not layout.num_directions:
+        return Turned(eta, problem.y, problem.z)
+    inside = (eta.T @ problem.basis).T
+    outside = eta.T @ eta - inside.T @ inside
+    if left_out is not None:
+        outside = outside + left_out
+    # any root will do, and this one lets eta have fewer directions than components
+    values, vectors = jnp.linalg.eigh(outside, symmetrize_input=True)
+    root = jnp.sqrt(jnp.maximum(values, 0.0))[:, None] * vectors.T
+    zeros = ((0, layout.rank + layout.noise_rank), (0, 0))
+    eta = jnp.concatenate([inside, root, jnp.zeros((layout.noise_rank, layout.rank))])
+    return Turned(eta, jnp.pad(problem.y, zeros), jnp.pad(problem.z, zeros))
 
 
 def psi_coordinates(

@@ -15,19 +15,19 @@ Array = jax.Array
 _UNROLL_UP_TO = 4  # above, unrolled loops made compilation take most of a minute
 
 
-def cross_products(design: Array, residual: Array, remainder: Array | None) -> tuple[Array, Array]:
+def cross_products(design: Array, targets: Array, left_out: Array | None) -> tuple[Array, Array]:
     """M'M and M'Y: (D, D) and (D, K).
 
     Args:
         design: (n, D), M.
-        residual: (n, K), the targets.
-        remainder: (F, F), scatter of the first F columns over the rows that were left out, or None.
+        targets: (n, K).
+        left_out: (S, S), scatter of the first S columns over rows that are not among the n, or None.
     """
     gram = design.T @ design
-    if remainder is not None:
-        size = remainder.shape[0]
-        gram = gram.at[:size, :size].add(remainder)
-    return gram, design.T @ residual
+    if left_out is not None:
+        size = left_out.shape[0]
+        gram = gram.at[:size, :size].add(left_out)
+    return gram, design.T @ targets
 
 
 def draw_loadings(
@@ -101,7 +101,7 @@ def noise_rate(y: Array, gram: Array, linear: Array, coef: Array, prior_rate: Ar
 
     Args:
         y: (n, K), the targets.
-        gram: (D, D), M'M with the rows that were left out.
+        gram: (D, D), M'M.
         linear: (D, K), M'Y.
         coef: (D, K).
         prior_rate: of the prior.

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import random
 
 from bayesreg.gibbs.gammas import chi_square_5, standard_gamma, whole_gamma
+from bayesreg.gibbs.normals import standard_normal
 from bayesreg.gibbs.signal import CONCENTRATION_STEPS, FACTOR_STEPS, SNR_STEPS
 from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, component_shapes, cut, join
 
@@ -32,7 +33,7 @@ def draw_randomness(
     normal_key, uniform_key, gamma_key = random.split(key, 3)
     normal_shapes, uniform_shapes = _normal_shapes(layout), _uniform_shapes(layout)
     shapes = _gamma_shapes(problem, parameters, layout)
-    normals = cut(random.normal(normal_key, (_total(normal_shapes),)), normal_shapes)
+    normals = cut(standard_normal(normal_key, _total(normal_shapes)), normal_shapes)
     uniforms = cut(random.uniform(uniform_key, (_total(uniform_shapes),)), uniform_shapes)
     gammas = cut(
         standard_gamma(gamma_key, join(shapes)), {name: x.shape for name, x in shapes.items()}
@@ -49,7 +50,7 @@ def _normal_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
     s, r, n = layout.rank, layout.noise_rank, layout.num_rows
     shapes = {
         "eta": (2 * n if layout.free_signal else n, s),
-        "noise_factors": (n, r),
+        "noise_factors": (layout.num_directions + s if layout.num_directions else n, r),
         "loadings": (s + r + layout.num_confounders, layout.num_targets),
         "shrinkage": (s,),
         "scale": (s + r,),
@@ -57,7 +58,9 @@ def _normal_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
         "scale_student": (s + r,),
     }
     if layout.has_remainder:
-        shapes["remainder"] = (s + r, s + r)
+        shapes["remainder"] = (s, s)
+    if layout.num_directions and r:
+        shapes["zero_rows"] = (r, r)
     if layout.sample_snr:
         shapes["snr"] = (len(SNR_STEPS),)
     if layout.free_signal:
@@ -106,7 +109,10 @@ def _gamma_shapes(problem: Problem, parameters: Parameters, layout: Layout) -> d
         shape = 0.5 * (hyper.local_dof + sharing)[None, :]
         shapes["local"] = jnp.broadcast_to(shape, (s, layout.num_groups))
     if layout.has_remainder:
-        shapes["remainder"] = 0.5 * (problem.remainder_dof - jnp.arange(s + r))
+        shapes["remainder"] = 0.5 * (problem.remainder_dof - jnp.arange(s))
+    if layout.num_directions and r:
+        zero_rows = problem.remainder_dof + layout.num_rows - layout.num_directions - s
+        shapes["zero_rows"] = 0.5 * (zero_rows - jnp.arange(r))
     if r:
         a = component_shapes(parameters.noise_shrinkage_shape, r)
         shapes["noise_shrinkage"] = a + 0.5 * k * (r - jnp.arange(r))

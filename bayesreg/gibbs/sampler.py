@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax, random
 
 from bayesreg.gibbs import latents, loadings, rescale, shrinkage, signal
+from bayesreg.gibbs.normals import standard_normal
 from bayesreg.gibbs.randomness import Randomness, draw_randomness
 from bayesreg.gibbs.state import (
     Array,
@@ -47,16 +48,16 @@ def sweep(state: State, problem: Problem, layout: Layout) -> tuple[State, Latent
     key, own, kept_key = random.split(state.key, 3)
     p = state.parameters
     drawn = draw_randomness(own, problem, p, layout)
-    p, eta = _draw_signal(p, drawn, problem, layout)
-    p, eta = _draw_loadings(p, eta, drawn, problem, layout)
+    p, eta, left_out = _draw_signal(p, drawn, problem, layout)
+    p, eta = _draw_loadings(p, eta, left_out, drawn, problem, layout)
     p = update_shrinkage(p, drawn, problem, layout)
     return State(key, p), Latents(eta, kept_key)
 
 
 def _draw_signal(
     p: Parameters, drawn: Randomness, problem: Problem, layout: Layout
-) -> tuple[Parameters, Array]:
-    """beta, nu and T, then eta: latent rows integrated out of all but the last."""
+) -> tuple[Parameters, Array, Array | None]:
+    """beta, nu and T, then eta, in the kept rows and as a scatter over the rest: latent rows integrated out before."""
     noise = latents.decompose(latents.project(problem, p))
     if layout.sample_snr:
         log_snr = signal.draw_log_snr(
@@ -69,43 +70,44 @@ def _draw_signal(
     kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
     found = latents.spectrum(noise, omega_variance, p.signal_factor, layout)
     eta = latents.draw_eta(drawn.normals["eta"], found, problem, kappa, omega_variance, layout)
-    return p, eta
+    left_out = None
+    if layout.has_remainder:
+        left_out = latents.left_out_scatter(
+            jnp.sqrt(2.0 * drawn.gammas["remainder"]), drawn.normals["remainder"], found,
+            omega_variance,
+        )  # fmt: skip
+    return p, eta, left_out
 
 
 def _draw_loadings(
-    p: Parameters, eta: Array, drawn: Randomness, problem: Problem, layout: Layout
+    p: Parameters,
+    eta: Array,
+    left_out: Array | None,
+    drawn: Randomness,
+    problem: Problem,
+    layout: Layout,
 ) -> tuple[Parameters, Array]:
     """H given eta, then [Gamma; Lambda; A], the scales of both, and the noise variances."""
     s, r = layout.rank, layout.noise_rank
-    parts = [eta]
+    rows = latents.turn(eta, left_out, problem, layout)
+    design = [rows.eta]
     if r:
-        residual = latents.residual_targets(problem, p.confounder_coef) - eta @ p.loadings
-        parts.append(
+        residual = rows.y - rows.z @ p.confounder_coef - rows.eta @ p.loadings
+        design.append(
             latents.draw_noise_factors(
-                drawn.normals["noise_factors"], residual, p.noise_loadings, p.noise_variance
+                _row_normals(drawn, layout), residual, p.noise_loadings, p.noise_variance
             )
         )
     if layout.num_confounders:
-        parts.append(problem.z)
-    design = jnp.concatenate(parts, axis=1)
-    remainder = None
-    if layout.has_remainder:
-        _, omega_variance = latent_variances(problem, layout, p.log_snr)
-        prior = jnp.concatenate([jnp.broadcast_to(omega_variance, (s,)), jnp.ones(r)])
-        remainder = latents.remainder_scatter(
-            jnp.sqrt(2.0 * drawn.gammas["remainder"]),
-            drawn.normals["remainder"],
-            jnp.concatenate([p.loadings, p.noise_loadings]),
-            p.noise_variance,
-            prior,
-        )
-    gram, linear = loadings.cross_products(design, problem.y, remainder)
+        design.append(rows.z)
+    # turned rows hold all of eta
+    gram, linear = loadings.cross_products(
+        jnp.concatenate(design, axis=1), rows.y, None if layout.num_directions else left_out
+    )
     prior = prior_precision(p, problem, layout)
     coef = loadings.draw_loadings(drawn.normals["loadings"], gram, linear, prior, p.noise_variance)
     rate = loadings.noise_rate(problem.y, gram, linear, coef, problem.hyper.noise_precision_rate)
-    scales, noise_scales = _draw_scales(
-        p, parts[0], parts[1] if r else None, remainder, coef, prior, drawn, problem, layout
-    )
+    scales, noise_scales = _draw_scales(p, eta, left_out, gram, coef, prior, drawn, problem, layout)
     p = p._replace(
         loadings=coef[:s] / scales[:, None],
         noise_loadings=coef[s : s + r] / noise_scales[:, None],
@@ -115,11 +117,21 @@ def _draw_loadings(
     return p, eta * scales[None, :]
 
 
+def _row_normals(drawn: Randomness, layout: Layout) -> Array:
+    """Standard normals of H's rows; the last R stand for all the rows where Y, Z and eta are zero: eq. 35."""
+    if not layout.num_directions:
+        return drawn.normals["noise_factors"]
+    zero_rows = latents.bartlett(
+        jnp.sqrt(2.0 * drawn.gammas["zero_rows"]), drawn.normals["zero_rows"]
+    )
+    return jnp.concatenate([drawn.normals["noise_factors"], zero_rows.T])
+
+
 def _draw_scales(
     p: Parameters,
     eta: Array,
-    noise_factors: Array | None,
-    remainder: Array | None,
+    left_out: Array | None,
+    gram: Array,
     coef: Array,
     prior: Array,
     drawn: Randomness,
@@ -132,18 +144,16 @@ def _draw_scales(
     quadratic, count = latents.prior_quadratic(
         eta, kappa, omega_variance, p.signal_factor, problem, layout
     )
-    if remainder is not None and layout.latent_noise:
-        left_out = jnp.diag(remainder)[:s] / omega_variance
-        quadratic = quadratic + (jnp.diag(left_out) if quadratic.ndim == 2 else left_out)
+    if left_out is not None and layout.latent_noise:
+        diagonal = jnp.diag(left_out) / omega_variance
+        quadratic = quadratic + (jnp.diag(diagonal) if quadratic.ndim == 2 else diagonal)
     inverse = jnp.sum(prior * coef * coef, axis=1)
     first, second = split_standard(drawn, layout)
     scales = rescale.draw_scales(first, count - layout.num_targets, quadratic, inverse[:s])
-    if noise_factors is None:
+    if not r:
         return scales, jnp.ones(0)
-    quadratic = jnp.sum(noise_factors * noise_factors, axis=0)
-    if remainder is not None:
-        quadratic = quadratic + jnp.diag(remainder)[s:]
     power = problem.total_rows - layout.num_targets
+    quadratic = jnp.diag(gram)[s : s + r]  # H'H over all N rows
     return scales, rescale.draw_scales(second, power, quadratic, inverse[s : s + r])
 
 
@@ -242,7 +252,7 @@ def complete(
         "intercept": (layout.rank + layout.noise_rank + layout.num_targets,),
     }
     total = sum(math.prod(shape) for shape in shapes.values())
-    normals = cut(random.normal(found.key, (total,)), shapes)
+    normals = cut(standard_normal(found.key, total), shapes)
     kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
     noise = latents.decompose(latents.project(problem, p))
     mean = latents.posterior_mean_signal(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import random
 
-from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, State, draw_prior
+from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, State, draw_prior, in_rows
 
 SPREAD = 0.3
 """Standard deviation of the log factors by which chains differ in scale."""
@@ -40,7 +40,7 @@ def _start(key: Array, prior_key: Array, problem: Problem, layout: Layout) -> Pa
     s, r = layout.rank, layout.noise_rank
     p = draw_prior(prior_key, problem, layout)
     reached = (problem.energy > 0).astype(problem.y.dtype)[:, None]
-    source = problem.y if layout.latent_noise else problem.y * reached
+    source = problem.y if layout.latent_noise else in_rows(problem, problem.y) * reached
     jitter = jnp.exp(SPREAD * random.normal(key, (s + r + layout.num_targets,)))
     components = principal_components(problem.y, s + r, problem.total_rows)
     loadings = (

@@ -23,6 +23,8 @@ class Layout(NamedTuple):
     """The static part of a problem: sizes and switches."""
 
     num_rows: int
+    num_directions: int
+    """q: so many rows hold Y and Z when rows are turned once more, as soon as eta is known; 0 when they stay."""
     num_targets: int
     rank: int
     noise_rank: int
@@ -66,9 +68,9 @@ class Problem(NamedTuple):
     """Data in rotated rows (docs/methods/bayes.md, eq. 8) with the prior's numbers."""
 
     y: Array
-    """(n, K)."""
+    """(q, K): the rows are `basis @ y`; (n, K), the rows themselves, when there is no basis."""
     z: Array
-    """(n, C)."""
+    """(q, C), likewise."""
     energy: Array
     """(n,): squared singular value of X that belongs to the row, 0 for rows that X does not reach."""
     covariate_variance: Array
@@ -80,6 +82,8 @@ class Problem(NamedTuple):
     groups: Array
     """(K,): the cluster of each target, in [0, G)."""
     hyper: Hyper
+    basis: Array | None = None
+    """(n, q), orthonormal columns that span those of Y and Z; None when rows stay as they are."""
 
 
 class Parameters(NamedTuple):
@@ -137,10 +141,12 @@ def make_layout(
     num_confounders: int,
     num_groups: int | None = None,
     has_remainder: bool,
+    num_directions: int = 0,
 ) -> Layout:
     """The static description of a problem; `num_groups` None means one local scale a target."""
     return Layout(
         num_rows=num_rows,
+        num_directions=num_directions,
         num_targets=num_targets,
         rank=settings.rank,
         noise_rank=settings.noise_rank if settings.independent_noise else 0,
@@ -187,6 +193,20 @@ def make_hyper(settings: ModelSettings) -> Hyper:
         signal_dof=floats(SIGNAL_DOF, dtype=float),
         signal_dof_log_weights=jnp.log(floats(settings.signal_dof_weights, dtype=float)),
     )
+
+
+def with_rows(problem: Problem, y: Array, z: Array, layout: Layout) -> Problem:
+    """The problem with Y and Z in the kept rows, (n, K) and (n, C), in the coordinates that the layout wants."""
+    if not layout.num_directions:
+        return problem._replace(y=y, z=z, basis=None)
+    basis, both = jnp.linalg.qr(jnp.concatenate([y, z], axis=1))
+    k = layout.num_targets
+    return problem._replace(y=both[:, :k], z=both[:, k:], basis=basis)
+
+
+def in_rows(problem: Problem, table: Array) -> Array:
+    """From the coordinates of `Problem.y` to the kept rows, (q, ...) to (n, ...)."""
+    return table if problem.basis is None else problem.basis @ table
 
 
 def latent_variances(problem: Problem, layout: Layout, log_snr: Array) -> tuple[Array, Array]:

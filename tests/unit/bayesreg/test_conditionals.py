@@ -18,7 +18,15 @@ from scipy import stats
 
 from bayesreg import checks
 from bayesreg.gibbs import latents, loadings, rowwise, sampler, shrinkage, signal
-from bayesreg.gibbs.state import Layout, Parameters, component_shapes, draw_prior, latent_variances
+from bayesreg.gibbs.state import (
+    Layout,
+    Parameters,
+    component_shapes,
+    draw_prior,
+    in_rows,
+    latent_variances,
+    with_rows,
+)
 from bayesreg.model import latent_noise_model, sample_parameters
 from bayesreg.types import CONFIGURATIONS, ModelSettings, SignalCovariance
 
@@ -47,7 +55,7 @@ def make_case(settings: ModelSettings):
     sizes = checks.CheckSizes(16, 2, 3, 1, 2 if settings.group_sparsity else None)
     design, layout = checks.make_design(settings, sizes, 5)
     p, y, rotated = draw_case(design, layout)
-    problem = design.problem._replace(y=rotated)
+    problem = with_rows(design.problem, rotated, design.problem.z, layout)
     return design, problem, layout, p, np.asarray(y)
 
 
@@ -102,7 +110,7 @@ def test_eta_and_psi_are_the_dense_posterior(settings: ModelSettings) -> None:
     )
     mean, covariance = affine(draw, (rows, layout.rank))
     shape, gamma = np.asarray(p.signal_factor @ p.signal_factor.T), np.asarray(p.loadings)
-    residual = np.asarray(latents.residual_targets(problem, p.confounder_coef))
+    residual = np.asarray(in_rows(problem, latents.residual_targets(problem, p.confounder_coef)))
     signal_mean = np.asarray(jax.jit(latents.posterior_mean_signal)(found, kappa, problem))
     s = layout.rank
     eta = np.tile(np.arange(1.0, s + 1), (layout.num_rows, 1))
@@ -136,7 +144,7 @@ def test_eta_and_psi_are_the_dense_posterior(settings: ModelSettings) -> None:
 def test_row_sampler_draws_psi_and_factors_from_the_dense_posterior() -> None:
     design, _, layout, p, y = make_case(EVERYTHING)
     n, s, r = 16, layout.rank, layout.noise_rank
-    layout = layout._replace(num_rows=n, has_remainder=False)
+    layout = layout._replace(num_rows=n, num_directions=0, has_remainder=False)
     left, singular, right = np.linalg.svd(np.asarray(design.x), full_matrices=False)
     problem = rowwise.RowProblem(
         design.x, design.z, jnp.asarray(y), jnp.zeros(0, int), jnp.zeros(0, int), jnp.asarray(left),
@@ -183,24 +191,58 @@ def test_row_sampler_draws_psi_and_factors_from_the_dense_posterior() -> None:
     np.testing.assert_allclose(spread * np.outer(root, root), factors, atol=1e-9)
 
 
-def test_remainder_has_the_posterior_covariance_as_scale() -> None:
-    _, _, _, p, _ = make_case(EVERYTHING)
-    both = jnp.concatenate([p.loadings, p.noise_loadings])
-    prior = jnp.asarray([0.3, 0.3, 1.0, 1.0])
-    scatter = latents.remainder_scatter(
-        jnp.ones(4), jnp.zeros((4, 4)), both, p.noise_variance, prior
-    )
-    expected = np.linalg.inv(
-        np.diag(1 / np.asarray(prior)) + np.asarray((both / p.noise_variance[None, :]) @ both.T)
-    )
-    np.testing.assert_allclose(scatter, expected, atol=1e-10)
+def test_rows_that_were_left_out_have_the_posterior_covariance_as_scale() -> None:
+    _, problem, layout, p, _ = make_case(EVERYTHING)
+    omega = latent_variances(problem, layout, p.log_snr)[1]
+    found = find_spectrum(problem, p, omega, layout)
+    scatter = latents.left_out_scatter(jnp.ones(2), jnp.zeros((2, 2)), found, omega)
+    gamma = np.asarray(p.loadings)
+    precision = np.eye(2) / float(omega) + gamma @ np.linalg.inv(dense_noise(p)) @ gamma.T
+    np.testing.assert_allclose(scatter, np.linalg.inv(precision), atol=1e-10)
+
+
+def test_turning_the_rows_changes_no_product_and_no_covariance() -> None:
+    """Given eta, products of H, Z and Y over all N rows: the same mean and covariance from few rows and from all."""
+    design, problem, layout, p, y = make_case(EVERYTHING)
+    s, r, n = layout.rank, layout.noise_rank, design.x.shape[0]
+    rng = np.random.default_rng(0)
+    eta = rng.normal(size=(n, s))
+    basis, z = np.asarray(design.basis), np.asarray(design.z)
+    kept = basis.T @ eta
+    # below the kept rows Y and Z are zero only after the rotation that `rotate_targets` does to the rows beyond X and Z
+    beyond = np.linalg.qr((basis.T @ y)[layout.num_rows - layout.num_targets :], mode="complete")[0]
+    kept[layout.num_rows - layout.num_targets :] = beyond.T @ kept[layout.num_rows - layout.num_targets :]
+    scatter = kept[layout.num_rows :].T @ kept[layout.num_rows :]
+    turned = latents.turn(jnp.asarray(kept[: layout.num_rows]), jnp.asarray(scatter), problem, layout)
+    for first, second in (("eta", "eta"), ("eta", "y"), ("eta", "z"), ("y", "y"), ("z", "y")):
+        whole = {"eta": eta, "y": y, "z": z}
+        found = getattr(turned, first).T @ getattr(turned, second)
+        np.testing.assert_allclose(found, whole[first].T @ whole[second], atol=1e-9)
+    count = turned.y.shape[0] - r
+
+    def products(normals, rows: latents.Turned):
+        residual = rows.y - rows.z @ p.confounder_coef - rows.eta @ p.loadings
+        factors = latents.draw_noise_factors(normals, residual, p.noise_loadings, p.noise_variance)
+        return factors.T @ jnp.concatenate([rows.y, rows.z, rows.eta], axis=1)
+
+    def few(normals):
+        return products(jnp.concatenate([normals, jnp.zeros((r, r))]), turned)
+
+    def every(normals):
+        return products(normals, latents.Turned(jnp.asarray(eta), jnp.asarray(y), jnp.asarray(z)))
+
+    mean, covariance = affine(few, (count, r))
+    wanted_mean, wanted_covariance = affine(every, (n, r))
+    np.testing.assert_allclose(mean, wanted_mean, atol=1e-9)
+    np.testing.assert_allclose(covariance, wanted_covariance, atol=1e-9)
+    assert turned.y.shape[0] == layout.num_targets + layout.num_confounders + s + r
 
 
 @pytest.mark.parametrize("size", [3, 6])
 def test_loadings_are_the_conjugate_regression(size: int) -> None:
     rng = np.random.default_rng(size)
-    design, y = rng.normal(size=(12, size)), rng.normal(size=(12, 4))
     extra = np.eye(2) * 0.7
+    design, y = rng.normal(size=(12, size)), rng.normal(size=(12, 4))
     precision, variance = rng.gamma(2.0, size=(size, 4)) * 1e3, rng.gamma(2.0, size=4)
     gram, linear = loadings.cross_products(jnp.asarray(design), jnp.asarray(y), jnp.asarray(extra))
     draw = partial(
