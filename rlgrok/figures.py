@@ -543,8 +543,9 @@ def _mark_transition(axes: Axes, transition: Mapping[str, Any]) -> None:
     )
     words = f"transition at step {step}\n95 %: {low} to {high}"
     left, right = axes.get_xlim()
-    on_left = low - left > 0.3 * (right - left)
-    _flag(axes, low if on_left else high, words, RED, 0.42, on_left=on_left)
+    place = min(low, end)  # over the plateau, where no curve is behind the words
+    on_left = place - left > 0.3 * (right - left)
+    _flag(axes, place if on_left else high, words, RED, 0.3, on_left=on_left)
 
 
 def _flag(axes: Axes, x: float, words: str, color: str, height: float, *, on_left: bool) -> None:
