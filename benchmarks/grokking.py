@@ -36,6 +36,7 @@ ARMS: Mapping[str, tuple[str, tuple[str, ...], Sequence[int]]] = {
     "staged": ("**staged (the default)**", (), FRESH),
     "dense": ("dense only", ("schedule=dense",), FRESH),
     "binary": ("binary only", ("schedule=binary",), FRESH),
+    "binary_plain": ("binary only, no entropy bonus", ("schedule=binary", "entropy=none"), FEW),
     "delta_staged": ("DELTA's tests, staged", ("data.tests=delta",), FEW),
     "delta_dense": ("DELTA's tests, dense only", ("data.tests=delta", "schedule=dense"), FEW),
     "delta_binary": ("DELTA's tests, binary only", ("data.tests=delta", "schedule=binary"), FEW),
