@@ -128,8 +128,8 @@ def prepare_compressed(
         has_remainder=rotated.total_rows > n,
     )
     problem = Problem(
-        y=jnp.zeros(0),
-        z=jnp.zeros(0),
+        y=jnp.asarray(rotated.y),
+        z=jnp.asarray(rotated.z),
         energy=jnp.asarray(rotated.singular**2),
         covariate_variance=jnp.asarray(rotated.covariate_variance),
         total_rows=jnp.asarray(float(rotated.total_rows)),
@@ -137,7 +137,7 @@ def prepare_compressed(
         groups=jnp.asarray(groups),
         hyper=make_hyper(settings),
     )
-    problem = with_rows(problem, jnp.asarray(rotated.y), jnp.asarray(rotated.z), layout)
+    problem = with_rows(problem, problem.y, problem.z, layout)
     r = rotated.rotation.shape[1]
     return Prepared(
         problem, layout, jnp.asarray(rotated.rotation), rotated.x_scaling, rotated.z_scaling,

@@ -12,13 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from bayesreg.gibbs.state import (
-    Array,
-    Layout,
-    Parameters,
-    Problem,
-    latent_variances,
-)
+from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, latent_variances
 
 _FACTORS = 8  # a product of so many overflows where each is above 1e38
 
@@ -283,7 +277,7 @@ def turn(eta: Array, left_out: Array | None, problem: Problem, layout: Layout) -
         layout: static.
 
     Returns:
-        q + S rows, and R rows of zeros for `zero_row_normals`; the kept rows when the layout has no directions.
+        q + S rows, and R rows of zeros that stand for all others; the kept rows when the layout has no directions.
     """
     if not layout.num_directions:
         return Turned(eta, problem.y, problem.z)
