@@ -179,11 +179,10 @@ def _stage_marks(data: DataConfig, by: StageBy, problems: Sequence[Problem]) -> 
     """Of each problem its size, its family, or the first data set that holds it."""
     if by is StageBy.FAMILY:
         return [problem.family for problem in problems]
-    scope = SCOPES[data.scope]
     if by is StageBy.SET:
         homes: dict[str, str] = {}
         for name in data.sets or ():
-            for problem in _part(name, data, scope, is_test=False):
+            for problem in _part(name, data, SCOPES[data.scope], is_test=False):
                 homes.setdefault(problem.id, name)
         return [homes[problem.id] for problem in problems]
     unsized = next((problem for problem in problems if not problem.has_oracle), None)
