@@ -119,8 +119,9 @@ def make_design(settings: ModelSettings, sizes: CheckSizes, seed: int) -> tuple[
             where="num_rows",
         )
     layout = make_layout(
-        settings, num_rows=kept, num_targets=k, num_confounders=c, num_groups=sizes.num_groups,
-        has_remainder=True, num_directions=k + c if settings.independent_noise else 0,
+        settings, num_rows=kept, num_signal_rows=p, num_targets=k, num_confounders=c,
+        num_groups=sizes.num_groups, has_remainder=True,
+        num_directions=k + c if settings.independent_noise else 0,
     )  # fmt: skip
     groups = np.arange(k) % layout.num_groups
     problem = Problem(
@@ -278,7 +279,7 @@ def _joint_replicates(
             prior_psi, y = simulate_targets(data_key, state.parameters, design, layout)
             problem = with_rows(sampled, rotate_targets(y, design, layout), sampled.z, layout)
             state, found = sampler.sweep(State(key, state.parameters), problem, layout)
-            normals = random.normal(psi_key, (layout.num_rows + design.x.shape[1], layout.rank))
+            normals = random.normal(psi_key, (layout.num_signal_rows + design.x.shape[1], layout.rank))
             psi = sampler.draw_psi(
                 normals, found.eta, state.parameters, problem, design.rotation, layout
             )
@@ -519,7 +520,7 @@ def _rank_replicates(
             state, eta = many(state, jnp.where(index == 0, num_warmup, thin))
             key, own = random.split(state.key)
             state = state._replace(key=key)
-            normals = random.normal(own, (layout.num_rows + design.x.shape[1], layout.rank))
+            normals = random.normal(own, (layout.num_signal_rows + design.x.shape[1], layout.rank))
             p = state.parameters
             psi = sampler.draw_psi(normals, eta, p, problem, design.rotation, layout)
             found = quantities(p, psi, y, design, layout)

@@ -220,9 +220,9 @@ def complete_draws(parameters: Parameters, prepared: Prepared, seed: int) -> Dra
         kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
         noise = latents.decompose(latents.project(problem, p))
         found = latents.spectrum(noise, omega_variance, p.signal_factor, layout)
-        rows = layout.num_rows * (2 if layout.free_signal else 1)
+        rows = layout.num_rows + (layout.num_signal_rows if layout.free_signal else 0)
         normals = random.normal(eta_key, (rows, layout.rank))
-        eta = latents.draw_eta(normals, found, problem, kappa, omega_variance, layout)
+        eta, _ = latents.draw_eta(normals, found, problem, kappa, omega_variance, layout)
         return sampler.complete(p, Latents(eta, kept_key), problem, prepared.rotation, layout)
 
     count = (

@@ -63,8 +63,8 @@ def latent_noise_model(
     z = jnp.zeros((n, 0)) if z is None else z
     num_groups = None if groups is None else int(np.max(groups)) + 1
     layout = make_layout(
-        settings, num_rows=n, num_targets=k, num_confounders=z.shape[1], num_groups=num_groups,
-        has_remainder=False,
+        settings, num_rows=n, num_signal_rows=min(x.shape), num_targets=k, num_confounders=z.shape[1],
+        num_groups=num_groups, has_remainder=False,
     )  # fmt: skip
     groups = jnp.arange(k) if groups is None else jnp.asarray(groups)
     p = sample_parameters(make_hyper(settings), groups, layout)

@@ -121,6 +121,7 @@ def prepare_compressed(
     layout = make_layout(
         settings,
         num_rows=n,
+        num_signal_rows=rotated.rotation.shape[1],
         num_directions=_directions(rotated, settings),
         num_targets=k,
         num_confounders=rotated.z.shape[1],
@@ -188,8 +189,8 @@ def _by_rows(
     rounding = singular[0] * max(x.shape) * np.finfo(float).eps
     singular = np.where(singular > rounding, singular, 0.0)
     layout = make_layout(
-        settings, num_rows=n, num_targets=k, num_confounders=z.shape[1], num_groups=num_groups,
-        has_remainder=False,
+        settings, num_rows=n, num_signal_rows=len(singular), num_targets=k, num_confounders=z.shape[1],
+        num_groups=num_groups, has_remainder=False,
     )  # fmt: skip
     problem = RowProblem(
         x=jnp.asarray(x),

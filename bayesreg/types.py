@@ -45,7 +45,7 @@ class ModelSettings:
     group_sparsity: bool = False
     """Local scales are shared by the targets of a cluster; the fit is then given the clusters."""
     signal_covariance: SignalCovariance = SignalCovariance.COMMON
-    signal_common_probability: float = 0.5
+    signal_common_probability: float = 0.8
     """With a free signal covariance: prior probability of its largest concentration, at which one ratio serves all
     components; the smaller ones share the rest evenly."""
     rank: int = 6

@@ -40,7 +40,7 @@ class Spectrum(NamedTuple):
     signal_values: Array
     """(S,): m, the precision that the targets give to zeta when Omega is integrated out."""
     signal_linear: Array
-    """(n, S): c_i."""
+    """(r, S): c_i, of the rows that X reaches."""
 
 
 class Turned(NamedTuple):
@@ -112,12 +112,13 @@ def spectrum(
     """
     vectors, values, linear = noise
     shrink = 1.0 / (1.0 + omega_variance * values)
+    reached = linear[: layout.num_signal_rows] * shrink[None, :]
     if not layout.free_signal:
-        return Spectrum(*noise, vectors, values * shrink, linear * shrink[None, :])
+        return Spectrum(*noise, vectors, values * shrink, reached)
     rotated = vectors.T @ factor
     inner = rotated.T @ ((values * shrink)[:, None] * rotated)
     signal_values, basis = jnp.linalg.eigh(inner, symmetrize_input=True)
-    signal_linear = (linear * shrink[None, :]) @ (rotated @ basis)
+    signal_linear = reached @ (rotated @ basis)
     return Spectrum(*noise, factor @ basis, jnp.maximum(signal_values, 0.0), signal_linear)
 
 
@@ -130,7 +131,7 @@ def collapsed_log_likelihood(
     noise_part = -0.5 * problem.total_rows * jnp.sum(jnp.log1p(omega)) + 0.5 * jnp.sum(
         (omega_variance / (1.0 + omega)) * jnp.sum(b * b, axis=0)
     )
-    rho = kappa * problem.energy[:, None]
+    rho = kappa * problem.energy[: spectrum.signal_linear.shape[0], None]
     scale = rho * spectrum.signal_values[None, :]
     explained = rho * spectrum.signal_linear**2 / (1.0 + scale)
     return noise_part + 0.5 * (jnp.sum(explained) - _sum_log1p(scale))
@@ -170,11 +171,11 @@ def draw_eta(
     kappa: Array,
     omega_variance: Array,
     layout: Layout,
-) -> Array:
+) -> tuple[Array, Array | None]:
     """eta = X Psi + Omega given the parameters, H integrated out: eq. 11 (common) or 12 (free).
 
     Args:
-        normals: (n, S) standard normals; (2 n, S) with a free signal covariance.
+        normals: (n, S) standard normals; (r + n, S) with a free signal covariance.
         found: from `spectrum`.
         problem: data.
         kappa: prior variance of an entry of Psi.
@@ -182,23 +183,27 @@ def draw_eta(
         layout: static.
 
     Returns:
-        (n, S). Rows that neither X nor Omega reaches are exactly zero.
+        (n, S), rows that neither X nor Omega reaches are exactly zero; and, with a free signal covariance, what T is
+        drawn from given the signal rows: the sum of g_i g_i' / rho_i over the rows that X reaches, (S, S).
     """
-    rho = kappa * problem.energy[:, None]
     values = found.noise_values[None, :]
     if not layout.free_signal:
-        variance = rho + omega_variance
+        variance = kappa * problem.energy[:, None] + omega_variance
         spread = variance / (1.0 + variance * values)
         rotated = spread * found.noise_linear + jnp.sqrt(spread) * normals
-        return rotated @ found.noise_vectors.T
-    n = layout.num_rows
-    spread = rho / (1.0 + rho * found.signal_values[None, :])
-    zeta = spread * found.signal_linear + jnp.sqrt(spread) * normals[:n]
-    signal = zeta @ found.signal_vectors.T
+        return rotated @ found.noise_vectors.T, None
+    r = layout.num_signal_rows
+    rho = kappa * problem.energy[:r, None]
+    root = jnp.sqrt(rho)
+    spread = 1.0 / (1.0 + rho * found.signal_values[None, :])
+    unit = root * spread * found.signal_linear + jnp.sqrt(spread) * normals[:r]  # zeta / sqrt(rho)
+    reached = jnp.where(rho > 0, unit, 0.0)
+    scatter = found.signal_vectors @ (reached.T @ reached) @ found.signal_vectors.T
+    signal = (root * unit) @ found.signal_vectors.T
     spread = omega_variance / (1.0 + omega_variance * values)
-    mean = spread * (found.noise_linear - values * (signal @ found.noise_vectors))
-    omega = mean + jnp.sqrt(spread) * normals[n:]
-    return signal + omega @ found.noise_vectors.T
+    linear = found.noise_linear.at[:r].add(-values * (signal @ found.noise_vectors))
+    omega = spread * linear + jnp.sqrt(spread) * normals[r:]
+    return (omega @ found.noise_vectors.T).at[:r].add(signal), scatter
 
 
 def prior_quadratic(
@@ -299,25 +304,27 @@ def psi_coordinates(
     """Psi in the rotated covariates given eta: eq. 16.
 
     Returns:
-        mean (n, S), standard deviations (n, S) in the basis T's eigenvectors, and that basis (S, S). Row i belongs to
-        the right singular vector v_i of X; rows that X does not reach have mean 0 and deviation 0.
+        mean (r, S), standard deviations (r, S) in the basis T's eigenvectors, and that basis (S, S). Row i belongs to
+        the right singular vector v_i of X; where the singular value is 0 so are mean and deviation.
     """
+    eta, energy = eta[: layout.num_signal_rows], problem.energy[: layout.num_signal_rows, None]
     if layout.free_signal:
         values, basis = jnp.linalg.eigh(factor @ factor.T)
     else:
         values, basis = jnp.ones(layout.rank), jnp.eye(layout.rank)
     prior = kappa * values[None, :]
-    reached = problem.energy[:, None] > 0
-    total = jnp.where(reached, problem.energy[:, None] * prior + omega_variance, 1.0)
-    gain = jnp.where(reached, jnp.sqrt(problem.energy)[:, None] * prior / total, 0.0)
+    reached = energy > 0
+    total = jnp.where(reached, energy * prior + omega_variance, 1.0)
+    gain = jnp.where(reached, jnp.sqrt(energy) * prior / total, 0.0)
     spread = jnp.where(reached, prior * omega_variance / total, 0.0)
     return (gain * (eta @ basis)) @ basis.T, jnp.sqrt(spread), basis
 
 
 def posterior_mean_signal(found: Spectrum, kappa: Array, problem: Problem) -> Array:
-    """E[Psi | the parameters, Y] in the rotated covariates, (n, S): eq. 17; eta integrated out as well."""
-    rho = kappa * problem.energy[:, None]
+    """E[Psi | the parameters, Y] in the rotated covariates, (r, S): eq. 17; eta integrated out as well."""
+    energy = problem.energy[: found.signal_linear.shape[0], None]
+    rho = kappa * energy
     spread = rho / (1.0 + rho * found.signal_values[None, :])
     mean = (spread * found.signal_linear) @ found.signal_vectors.T
-    root = jnp.sqrt(problem.energy)[:, None]
+    root = jnp.sqrt(energy)
     return jnp.where(root > 0, mean / jnp.where(root > 0, root, 1.0), 0.0)

@@ -14,7 +14,7 @@ from jax import random
 
 from bayesreg.gibbs.gammas import chi_square_5, standard_gamma, whole_gamma
 from bayesreg.gibbs.normals import standard_normal
-from bayesreg.gibbs.signal import CONCENTRATION_STEPS, FACTOR_STEPS, SNR_STEPS
+from bayesreg.gibbs.signal import FACTOR_STEPS, SNR_STEPS
 from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, component_shapes, cut, join
 
 
@@ -27,12 +27,26 @@ class Randomness(NamedTuple):
 
 
 def draw_randomness(
-    key: Array, problem: Problem, parameters: Parameters, layout: Layout
+    key: Array,
+    problem: Problem,
+    parameters: Parameters,
+    layout: Layout,
+    signal_rows: Array | float | None = None,
 ) -> Randomness:
-    """Everything random in one sweep. All gamma shapes are known before it starts; only their rates are not."""
+    """Everything random in one sweep. All gamma shapes are known before it starts; only their rates are not.
+
+    Args:
+        key: of the sweep.
+        problem: data.
+        parameters: before the sweep.
+        layout: static.
+        signal_rows: how many rows T is drawn from; None: those that X reaches.
+    """
+    if signal_rows is None:
+        signal_rows = jnp.sum(problem.energy > 0)
     normal_key, uniform_key, gamma_key = random.split(key, 3)
     normal_shapes, uniform_shapes = _normal_shapes(layout), _uniform_shapes(layout)
-    shapes = _gamma_shapes(problem, parameters, layout)
+    shapes = _gamma_shapes(problem, parameters, layout, signal_rows)
     normals = cut(standard_normal(normal_key, _total(normal_shapes)), normal_shapes)
     uniforms = cut(random.uniform(uniform_key, (_total(uniform_shapes),)), uniform_shapes)
     gammas = cut(
@@ -49,7 +63,7 @@ def draw_randomness(
 def _normal_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
     s, r, n = layout.rank, layout.noise_rank, layout.num_rows
     shapes = {
-        "eta": (2 * n if layout.free_signal else n, s),
+        "eta": (n + (layout.num_signal_rows if layout.free_signal else 0), s),
         "noise_factors": (layout.num_directions + s if layout.num_directions else n, r),
         "loadings": (s + r + layout.num_confounders, layout.num_targets),
         "shrinkage": (s,),
@@ -64,7 +78,7 @@ def _normal_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
     if layout.sample_snr:
         shapes["snr"] = (len(SNR_STEPS),)
     if layout.free_signal:
-        shapes["factor"] = (len(FACTOR_STEPS), s, s)
+        shapes |= {"factor": (len(FACTOR_STEPS), s, s), "signal": (s, s)}
     if layout.sample_shrinkage:
         shapes["shapes"] = (2,)
     if layout.sample_noise_shrinkage:
@@ -87,8 +101,7 @@ def _uniform_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
     if layout.sample_snr:
         shapes["snr"] = (len(SNR_STEPS),)
     if layout.free_signal:
-        count = CONCENTRATION_STEPS
-        shapes |= {"factor": (len(FACTOR_STEPS),), "dof": (1,), "concentration": (2, count)}
+        shapes |= {"factor": (len(FACTOR_STEPS),), "dof": (2,)}
     if layout.sample_shrinkage:
         shapes["shapes"] = (2,)
     if layout.sample_noise_shrinkage:
@@ -96,7 +109,9 @@ def _uniform_shapes(layout: Layout) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _gamma_shapes(problem: Problem, parameters: Parameters, layout: Layout) -> dict[str, Array]:
+def _gamma_shapes(
+    problem: Problem, parameters: Parameters, layout: Layout, signal_rows: Array | float
+) -> dict[str, Array]:
     hyper, s, r, k = problem.hyper, layout.rank, layout.noise_rank, layout.num_targets
     shared = layout.num_groups != k
     shapes = {
@@ -108,6 +123,10 @@ def _gamma_shapes(problem: Problem, parameters: Parameters, layout: Layout) -> d
             sharing = jnp.zeros(layout.num_groups).at[problem.groups].add(1.0)
         shape = 0.5 * (hyper.local_dof + sharing)[None, :]
         shapes["local"] = jnp.broadcast_to(shape, (s, layout.num_groups))
+    if layout.free_signal:
+        # the concentration is drawn within the sweep, so one set for each that it may have
+        dof = s + 1.0 + hyper.signal_dof[:, None] + signal_rows
+        shapes["signal"] = 0.5 * (dof - jnp.arange(s)[None, :])
     if layout.has_remainder:
         shapes["remainder"] = 0.5 * (problem.remainder_dof - jnp.arange(s))
     if layout.num_directions and r:

@@ -128,6 +128,9 @@ def draw_regression(state: RowState, context: Context) -> RowState:
     kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
     found = latents.spectrum((vectors, values, reached), omega_variance, p.signal_factor, layout)
     psi = _draw_psi(normals["psi"], found, kappa, problem, p.signal_factor)
+    if layout.free_signal:
+        scatter = psi.T @ psi / kappa
+        p = signal.draw_signal_factor(p, scatter, drawn.normals, drawn.gammas, problem.hyper)
     return state._replace(parameters=p, psi=psi, intercept=intercept)
 
 
@@ -266,7 +269,8 @@ def sweep(
     """One pass over Psi, factors, parameters and missing cells."""
     key, own, row_key = random.split(state.key, 3)
     shared = shared_problem(problem, problem.y)
-    drawn = draw_randomness(own, shared, state.parameters, layout)
+    # T is drawn from the rows of Psi, which are all in the chain here
+    drawn = draw_randomness(own, shared, state.parameters, layout, signal_rows=problem.x.shape[1])
     shapes = {
         "psi": (problem.singular.shape[0] + problem.x.shape[1], layout.rank),
         "intercept": (layout.rank + layout.noise_rank + layout.num_targets,),

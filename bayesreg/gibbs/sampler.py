@@ -57,7 +57,7 @@ def sweep(state: State, problem: Problem, layout: Layout) -> tuple[State, Latent
 def _draw_signal(
     p: Parameters, drawn: Randomness, problem: Problem, layout: Layout
 ) -> tuple[Parameters, Array, Array | None]:
-    """beta, nu and T, then eta, in the kept rows and as a scatter over the rest: latent rows integrated out before."""
+    """beta, nu and T with the latent rows integrated out, then eta, in the kept rows and as a scatter over the rest."""
     noise = latents.decompose(latents.project(problem, p))
     if layout.sample_snr:
         log_snr = signal.draw_log_snr(
@@ -69,7 +69,11 @@ def _draw_signal(
         p = signal.draw_signal_covariance(p, drawn.normals, drawn.uniforms, noise, problem, layout)
     kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
     found = latents.spectrum(noise, omega_variance, p.signal_factor, layout)
-    eta = latents.draw_eta(drawn.normals["eta"], found, problem, kappa, omega_variance, layout)
+    eta, scatter = latents.draw_eta(
+        drawn.normals["eta"], found, problem, kappa, omega_variance, layout
+    )
+    if scatter is not None:
+        p = signal.draw_signal_factor(p, scatter, drawn.normals, drawn.gammas, problem.hyper)
     left_out = None
     if layout.has_remainder:
         left_out = latents.left_out_scatter(
@@ -225,7 +229,7 @@ def draw_psi(
     """Psi given eta, (P, S): eq. 16, the directions that X does not reach drawn from the prior.
 
     Args:
-        normals: (n + P, S).
+        normals: (r + P, S).
         eta: (n, S).
         p: parameters of the same sweep.
         problem: data.
@@ -233,13 +237,13 @@ def draw_psi(
         layout: static.
     """
     kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
-    n, r = layout.num_rows, rotation.shape[1]
+    r = layout.num_signal_rows
     mean, deviation, basis = latents.psi_coordinates(
         eta, kappa, omega_variance, p.signal_factor, problem, layout
     )
-    psi = rotation @ (mean + (deviation * normals[:n]) @ basis.T)[:r]
+    psi = rotation @ (mean + (deviation * normals[:r]) @ basis.T)
     reached = (problem.energy[:r] > 0).astype(psi.dtype)[None, :]
-    free = normals[n:] @ p.signal_factor.T * jnp.sqrt(kappa)
+    free = normals[r:] @ p.signal_factor.T * jnp.sqrt(kappa)
     return psi + free - (rotation * reached) @ (rotation.T @ free)
 
 
@@ -248,7 +252,7 @@ def complete(
 ) -> Kept:
     """What is kept of a sweep: Psi drawn given eta, its mean given the parameters alone, the intercept."""
     shapes = {
-        "psi": (layout.num_rows + rotation.shape[0], layout.rank),
+        "psi": (layout.num_signal_rows + rotation.shape[0], layout.rank),
         "intercept": (layout.rank + layout.noise_rank + layout.num_targets,),
     }
     total = sum(math.prod(shape) for shape in shapes.values())
@@ -261,7 +265,7 @@ def complete(
     rows = problem.total_rows + 1.0  # centring took one
     return Kept(
         psi=draw_psi(normals["psi"], found.eta, p, problem, rotation, layout),
-        psi_mean=rotation @ mean[: rotation.shape[1]],
+        psi_mean=rotation @ mean,
         parameters=p,
         log_likelihood=latents.log_likelihood(problem, p, layout),
         intercept=row_noise(normals["intercept"], p, omega_variance) / jnp.sqrt(rows),

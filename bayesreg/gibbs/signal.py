@@ -1,24 +1,31 @@
 """The latent signal-to-noise ratio and the free signal covariance (docs/methods/bayes.md, section 7).
 
-All moves use the likelihood with Psi, Omega and H integrated out, so they mix whatever the latent rows are.
+All but the last use the likelihood with Psi, Omega and H integrated out, so they mix whatever the latent rows are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.scipy.special import gammaln
 
 from bayesreg.gibbs.latents import Spectrum, collapsed_log_likelihood, spectrum
-from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, latent_variances
+from bayesreg.gibbs.state import (
+    Array,
+    Hyper,
+    Layout,
+    Parameters,
+    Problem,
+    inverse_wishart_factor,
+    latent_variances,
+)
 
 SNR_STEPS = (2.0, 0.7, 0.25)
 """Random-walk scales for log beta, one step each: its posterior is 0.2 to 1.4 wide at the sizes that were studied."""
-FACTOR_STEPS = (1.0, 0.5, 0.2)
+FACTOR_STEPS = (0.7,)
 """Random-walk scales for T's factor, relative to its prior spread at the current concentration."""
-CONCENTRATION_STEPS = 2
-"""Joint moves of the concentration with T: alone, it hardly leaves the value that T was drawn under."""
 
 
 def snr_log_density(
@@ -88,53 +95,6 @@ def _move(normals: Array, factor: Array, scale: Array) -> Array:
     return moved[:, None] * (unit + jnp.eye(factor.shape[0]))
 
 
-def draw_signal_factor(
-    normals: Array,
-    uniforms: Array,
-    factor: Array,
-    noise: tuple[Array, Array, Array],
-    log_snr: Array,
-    dof: Array,
-    problem: Problem,
-    layout: Layout,
-) -> Array:
-    """Random-walk Metropolis steps for T's Cholesky factor: eq. 25.
-
-    Args:
-        normals: (len(FACTOR_STEPS), S, S).
-        uniforms: (len(FACTOR_STEPS),).
-        factor: (S, S), current factor.
-        noise: from `latents.decompose`.
-        log_snr: log beta.
-        dof: nu.
-        problem: data.
-        layout: static.
-    """  # fmt: skip
-    kappa, omega_variance = latent_variances(problem, layout, log_snr)
-
-    def density(factor: Array) -> Array:
-        found: Spectrum = spectrum(noise, omega_variance, factor, layout)
-        likelihood = collapsed_log_likelihood(found, problem, kappa, omega_variance)
-        return likelihood + factor_log_prior(factor, dof)
-
-    current = density(factor)
-    # 2.4 / sqrt(dimension) of the prior's spread is the usual scale; the shorter steps serve sharper posteriors
-    spread = 2.4 / jnp.sqrt(0.5 * layout.rank * (layout.rank + 1.0)) / jnp.sqrt(1.0 + dof)
-
-    def step(
-        carry: tuple[Array, Array], drawn: tuple[Array, Array, Array]
-    ) -> tuple[tuple[Array, Array], None]:
-        factor, current = carry
-        normal, uniform, scale = drawn
-        new = _move(normal, factor, scale * spread)
-        new_density = density(new)
-        accept = jnp.log(uniform) < new_density - current
-        return (jnp.where(accept, new, factor), jnp.where(accept, new_density, current)), None
-
-    steps = (normals, uniforms, jnp.asarray(FACTOR_STEPS))
-    return lax.scan(step, (factor, current), steps)[0][0]
-
-
 def signal_dof_log_weights(factor: Array, support: Array) -> Array:
     """Log probabilities of each concentration given T, up to a constant, (D,): eq. 26."""
     return jax.vmap(lambda dof: factor_log_prior(factor, dof))(support)
@@ -142,10 +102,14 @@ def signal_dof_log_weights(factor: Array, support: Array) -> Array:
 
 def draw_signal_dof(uniform: Array, factor: Array, support: Array, log_weights: Array) -> Array:
     """An index into `support`, whose log prior probabilities are given, given T, by inversion: eq. 26."""
-    weights = jax.nn.softmax(signal_dof_log_weights(factor, support) + log_weights)
-    below = jnp.cumsum(weights)
+    return _invert(uniform, signal_dof_log_weights(factor, support) + log_weights)
+
+
+def _invert(uniform: Array, log_weights: Array) -> Array:
+    """An index with probabilities proportional to the weights."""
+    below = jnp.cumsum(jax.nn.softmax(log_weights))
     index = jnp.sum(below / below[-1] < uniform)
-    return jnp.minimum(index, support.shape[0] - 1).astype(int)
+    return jnp.minimum(index, log_weights.shape[0] - 1).astype(int)
 
 
 def rescaled(factor: Array, ratio: Array) -> Array:
@@ -155,56 +119,36 @@ def rescaled(factor: Array, ratio: Array) -> Array:
     return (diagonal**ratio)[:, None] * (ratio * unit + jnp.eye(factor.shape[0]))
 
 
-def draw_concentration(
-    uniforms: Array,
+def move_along_orbit(
+    uniform: Array,
     index: Array,
     factor: Array,
-    noise: tuple[Array, Array, Array],
-    log_snr: Array,
-    problem: Problem,
-    layout: Layout,
-) -> tuple[Array, Array]:
-    """Joint Metropolis steps: another concentration, T's coordinates scaled to the spread that it gives them (eq. 33).
+    density: Callable[[Array, Array], Array],
+    hyper: Hyper,
+) -> tuple[Array, Array, Array]:
+    """The concentration given T's coordinates over the spread that it gives them, by inversion: eq. 33.
+
+    T follows it: alone, the concentration hardly leaves the value that T was drawn under.
 
     Args:
-        uniforms: (2, steps): which concentration, and whether it is accepted.
+        uniform: scalar.
         index: of the current concentration.
         factor: (S, S), current factor.
-        noise: from `latents.decompose`.
-        log_snr: log beta.
-        problem: data.
-        layout: static.
+        density: log density of (factor, nu), up to a constant.
+        hyper: for the prior.
 
     Returns:
-        The index and the factor.
+        The index, the factor, and their log density.
     """
-    support, log_weights = problem.hyper.signal_dof, problem.hyper.signal_dof_log_weights
-    kappa, omega_variance = latent_variances(problem, layout, log_snr)
-    count, size = support.shape[0], layout.rank
+    support, log_weights = hyper.signal_dof, hyper.signal_dof_log_weights
+    size = factor.shape[0]
     log_spread = -0.5 * jnp.log(support + 0.5 * size)
-
-    def density(index: Array, factor: Array) -> Array:
-        found: Spectrum = spectrum(noise, omega_variance, factor, layout)
-        likelihood = collapsed_log_likelihood(found, problem, kappa, omega_variance)
-        return likelihood + factor_log_prior(factor, support[index]) + log_weights[index]
-
-    def step(
-        carry: tuple[Array, Array, Array], drawn: Array
-    ) -> tuple[tuple[Array, Array, Array], None]:
-        index, factor, current = carry
-        # any other concentration with the same probability
-        new_index = (index + 1 + jnp.floor(drawn[0] * (count - 1)).astype(index.dtype)) % count
-        log_ratio = log_spread[new_index] - log_spread[index]
-        new = rescaled(factor, jnp.exp(log_ratio))
-        new_density = density(new_index, new)
-        jacobian = 0.5 * size * (size + 1.0) * log_ratio
-        accept = jnp.log(drawn[1]) < new_density - current + jacobian
-        chosen = (new_index, new, new_density)
-        return jax.tree.map(lambda a, b: jnp.where(accept, a, b), chosen, carry), None
-
-    start = (index, factor, density(index, factor))
-    index, factor, _ = lax.scan(step, start, uniforms.T)[0]
-    return index, factor
+    log_ratios = log_spread - log_spread[index]
+    factors = jax.vmap(lambda log_ratio: rescaled(factor, jnp.exp(log_ratio)))(log_ratios)
+    densities = jax.vmap(density)(factors, support)
+    jacobian = 0.5 * size * (size + 1.0) * log_ratios
+    new = _invert(uniform, densities + log_weights + jacobian)
+    return new, factors[new], densities[new]
 
 
 def draw_signal_covariance(
@@ -215,14 +159,39 @@ def draw_signal_covariance(
     problem: Problem,
     layout: Layout,
 ) -> Parameters:
-    """nu given T, T given nu, then both together, with the latent rows integrated out."""
+    """nu given T, both together, then T by random walk, with the latent rows integrated out: eq. 25, 26, 33."""
     support, log_weights = problem.hyper.signal_dof, problem.hyper.signal_dof_log_weights
+    kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
+
+    def density(factor: Array, dof: Array) -> Array:
+        found: Spectrum = spectrum(noise, omega_variance, factor, layout)
+        likelihood = collapsed_log_likelihood(found, problem, kappa, omega_variance)
+        return likelihood + factor_log_prior(factor, dof)
+
     index = draw_signal_dof(uniforms["dof"][0], p.signal_factor, support, log_weights)
-    factor = draw_signal_factor(
-        normals["factor"], uniforms["factor"], p.signal_factor, noise, p.log_snr, support[index],
-        problem, layout,
-    )  # fmt: skip
-    index, factor = draw_concentration(
-        uniforms["concentration"], index, factor, noise, p.log_snr, problem, layout
+    index, factor, current = move_along_orbit(
+        uniforms["dof"][1], index, p.signal_factor, density, problem.hyper
     )
+    # 2.4 / sqrt(dimension) of the prior's spread is the usual scale
+    spread = 2.4 / jnp.sqrt(0.5 * layout.rank * (layout.rank + 1.0) * (1.0 + support[index]))
+    for step, scale in enumerate(FACTOR_STEPS):
+        new = _move(normals["factor"][step], factor, scale * spread)
+        new_density = density(new, support[index])
+        accept = jnp.log(uniforms["factor"][step]) < new_density - current
+        factor = jnp.where(accept, new, factor)
+        current = jnp.where(accept, new_density, current)
     return p._replace(signal_dof=index, signal_factor=factor)
+
+
+def draw_signal_factor(
+    p: Parameters,
+    scatter: Array,
+    normals: dict[str, Array],
+    gammas: dict[str, Array],
+    hyper: Hyper,
+) -> Parameters:
+    """T given the signal rows: eq. 36. It takes all of T along, where the random walk is stopped by 21 coordinates."""
+    dof = hyper.signal_dof[p.signal_dof]
+    root = jnp.linalg.cholesky(scatter + dof * jnp.eye(scatter.shape[0]))
+    factor = inverse_wishart_factor(normals["signal"], gammas["signal"][p.signal_dof], root)
+    return p._replace(signal_factor=factor)

@@ -23,6 +23,8 @@ class Layout(NamedTuple):
     """The static part of a problem: sizes and switches."""
 
     num_rows: int
+    num_signal_rows: int
+    """r: X reaches these rows, the first ones, and no others."""
     num_directions: int
     """q: so many rows hold Y and Z when rows are turned once more, as soon as eta is known; 0 when they stay."""
     num_targets: int
@@ -72,7 +74,7 @@ class Problem(NamedTuple):
     z: Array
     """(q, C), likewise."""
     energy: Array
-    """(n,): squared singular value of X that belongs to the row, 0 for rows that X does not reach."""
+    """(n,): squared singular value of X that belongs to the row, 0 for rows that X does not reach, which come last."""
     covariate_variance: Array
     """Mean squared length of a row of X, over all N rows."""
     total_rows: Array
@@ -137,6 +139,7 @@ def make_layout(
     settings: ModelSettings,
     *,
     num_rows: int,
+    num_signal_rows: int,
     num_targets: int,
     num_confounders: int,
     num_groups: int | None = None,
@@ -146,6 +149,7 @@ def make_layout(
     """The static description of a problem; `num_groups` None means one local scale a target."""
     return Layout(
         num_rows=num_rows,
+        num_signal_rows=num_signal_rows,
         num_directions=num_directions,
         num_targets=num_targets,
         rank=settings.rank,
@@ -269,7 +273,8 @@ def draw_prior(key: Array, problem: Problem, layout: Layout) -> Parameters:
         log_snr = log_snr + hyper.snr_scale * normals["snr"]
     factor = jnp.eye(s)
     if layout.free_signal:
-        factor = _signal_factor(normals["signal"], gammas["signal"], hyper.signal_dof[index])
+        root = jnp.sqrt(hyper.signal_dof[index]) * jnp.eye(s)
+        factor = inverse_wishart_factor(normals["signal"], gammas["signal"], root)
     return Parameters(
         loadings=normals["loadings"] / (jnp.sqrt(wide_phi) * tau[:, None]),
         local_scale=phi,
@@ -335,8 +340,14 @@ def _draw_shapes(key: Array, problem: Problem, layout: Layout) -> tuple[Array, A
     )
 
 
-def _signal_factor(normals: Array, gammas: Array, dof: Array) -> Array:
-    """Cholesky factor of T ~ inverse-Wishart(S + 1 + nu, nu I), whose mean is the identity (eq. 6), by Bartlett."""
+def inverse_wishart_factor(normals: Array, gammas: Array, root: Array) -> Array:
+    """Cholesky factor of a draw from inverse-Wishart(d, root root'), by Bartlett.
+
+    Args:
+        normals: (S, S) standard normals, the strict lower triangle is used.
+        gammas: (S,), entry i of shape (d - i) / 2.
+        root: (S, S), any root of the scale.
+    """
     bartlett = jnp.tril(normals, -1) + jnp.diag(jnp.sqrt(2.0 * gammas))
-    root = jax.scipy.linalg.solve_triangular(bartlett, jnp.eye(gammas.shape[0]), lower=True)
-    return jnp.linalg.cholesky(dof * root.T @ root)
+    half = jax.scipy.linalg.solve_triangular(bartlett, root.T, lower=True)
+    return jnp.linalg.cholesky(half.T @ half)

@@ -99,15 +99,12 @@ def test_eta_and_psi_are_the_dense_posterior(settings: ModelSettings) -> None:
     _, problem, layout, p, _ = make_case(settings)
     kappa, omega = latent_variances(problem, layout, p.log_snr)
     found = find_spectrum(problem, p, omega, layout)
-    rows = layout.num_rows * (2 if layout.free_signal else 1)
-    draw = partial(
-        latents.draw_eta,
-        found=found,
-        problem=problem,
-        kappa=kappa,
-        omega_variance=omega,
-        layout=layout,
-    )
+    r = layout.num_signal_rows
+    rows = layout.num_rows + (r if layout.free_signal else 0)
+
+    def draw(normals):
+        return latents.draw_eta(normals, found, problem, kappa, omega, layout)[0]
+
     mean, covariance = affine(draw, (rows, layout.rank))
     shape, gamma = np.asarray(p.signal_factor @ p.signal_factor.T), np.asarray(p.loadings)
     residual = np.asarray(in_rows(problem, latents.residual_targets(problem, p.confounder_coef)))
@@ -119,6 +116,8 @@ def test_eta_and_psi_are_the_dense_posterior(settings: ModelSettings) -> None:
         np.asarray(v)
         for v in coordinates(eta, kappa, omega, p.signal_factor, problem, layout=layout)
     )
+    assert len(signal_mean) == len(found_mean) == r
+    assert not np.asarray(problem.energy)[r:].any()
     for i, energy in enumerate(np.asarray(problem.energy)):
         prior_signal = float(kappa) * energy * shape
         prior = prior_signal + float(omega) * np.eye(s)
@@ -127,18 +126,45 @@ def test_eta_and_psi_are_the_dense_posterior(settings: ModelSettings) -> None:
         np.testing.assert_allclose(mean[i], gain @ residual[i], atol=1e-9)
         block = covariance[i * s : (i + 1) * s, i * s : (i + 1) * s]
         np.testing.assert_allclose(block, prior - gain @ gamma.T @ prior, atol=1e-9)
+        if i >= r:
+            continue
         expected = prior_signal @ gamma @ marginal @ residual[i]
         np.testing.assert_allclose(np.sqrt(energy) * signal_mean[i], expected, atol=1e-9)
         # given eta, Psi is the regression of the signal on eta
         inner = prior_signal @ np.linalg.inv(prior)
         np.testing.assert_allclose(np.sqrt(energy) * found_mean[i], inner @ eta[i], atol=1e-9)
-        if energy > 0:
-            spread = (
-                np.asarray(basis) @ np.diag(np.asarray(deviation[i]) ** 2) @ np.asarray(basis).T
-            )
-            np.testing.assert_allclose(
-                energy * spread, prior_signal - inner @ prior_signal, atol=1e-9
-            )
+        spread = np.asarray(basis) @ np.diag(np.asarray(deviation[i]) ** 2) @ np.asarray(basis).T
+        np.testing.assert_allclose(energy * spread, prior_signal - inner @ prior_signal, atol=1e-9)
+
+
+def test_the_signal_covariance_is_drawn_from_the_signal_rows() -> None:
+    _, problem, layout, p, _ = make_case(EVERYTHING)
+    # next to no latent noise: eta is the signal
+    kappa, omega, r = jnp.asarray(0.4), jnp.asarray(1e-16), layout.num_signal_rows
+    found = find_spectrum(problem, p, omega, layout)
+    normals = random.normal(random.key(0), (layout.num_rows + r, layout.rank))
+    draw = jax.jit(latents.draw_eta, static_argnames="layout")
+    eta, scatter = draw(normals, found, problem, kappa, omega, layout=layout)
+    rows = np.asarray(eta)[:r] / np.sqrt(0.4 * np.asarray(problem.energy)[:r, None])
+    np.testing.assert_allclose(scatter, rows.T @ rows, rtol=1e-6)
+    dof, count = float(problem.hyper.signal_dof[1]), 4000
+    p = p._replace(signal_dof=jnp.asarray(1))
+    lost = jnp.arange(layout.rank)[None, :]
+    shapes = 0.5 * (layout.rank + 1 + problem.hyper.signal_dof[:, None] + r - lost)
+    keys = random.split(random.key(1), count)
+
+    def one(key):
+        normal_key, gamma_key = random.split(key)
+        normals = {"signal": random.normal(normal_key, scatter.shape)}
+        gammas = {"signal": random.gamma(gamma_key, shapes)}
+        return signal.draw_signal_factor(p, scatter, normals, gammas, problem.hyper).signal_factor
+
+    factors = np.asarray(jax.jit(jax.vmap(one))(keys))
+    assert not np.triu(factors, 1).any()
+    exact = stats.invwishart(layout.rank + 1 + dof + r, np.asarray(scatter) + dof * np.eye(layout.rank))
+    drawn = factors @ factors.transpose(0, 2, 1)
+    errors = np.sqrt(exact.var() / count)
+    assert np.abs((drawn.mean(axis=0) - exact.mean()) / errors).max() < 4
 
 
 def test_row_sampler_draws_psi_and_factors_from_the_dense_posterior() -> None:
@@ -368,6 +394,29 @@ def test_a_joint_move_scales_the_coordinates_of_the_factor() -> None:
     np.testing.assert_allclose(
         np.tril(moved / np.diag(moved)[:, None], -1), 0.4 * below, atol=1e-12
     )
+
+
+def test_a_joint_move_draws_the_concentration_apart_from_the_scaled_coordinates() -> None:
+    """Coordinates are normal with just the spread that each concentration gives: it is then drawn from its prior."""
+    _, problem, _, p, _ = make_case(EVERYTHING)
+    hyper, size = problem.hyper, p.signal_factor.shape[0]
+
+    def density(factor, dof):
+        diagonal = jnp.diag(factor)
+        coordinates = jnp.append(jnp.log(diagonal), factor[1, 0] / diagonal[1])
+        spread = (dof + 0.5 * size) ** -0.5
+        return jnp.sum(jax.scipy.stats.norm.logpdf(coordinates, scale=spread))
+
+    def move(uniform, index):
+        return signal.move_along_orbit(uniform, index, p.signal_factor, density, hyper)
+
+    uniforms = jnp.asarray((np.arange(4000) + 0.5) / 4000)
+    many = jax.jit(jax.vmap(move, (0, None)))
+    for start in (0, 5):
+        index, factor, found = many(uniforms, jnp.asarray(start))
+        share = np.bincount(np.asarray(index), minlength=6) / 4000
+        np.testing.assert_allclose(share, np.exp(hyper.signal_dof_log_weights), atol=5e-4)
+        np.testing.assert_allclose(found[7], density(factor[7], hyper.signal_dof[index[7]]))
 
 
 def test_prior_probabilities_of_the_concentration_are_in_the_conditional() -> None:
