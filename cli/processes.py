@@ -65,8 +65,27 @@ def note(notes: Path, name: str) -> Path:
     return notes / f"{name}.txt"
 
 
+def tell_failed(failed: Mapping[str, str]) -> None:
+    """All failures once more, at the end: the first may have been said hours ago."""
+    from cli import output
+
+    for name, why in failed.items():
+        output.say(f"failed: {name}: {why}")
+    if failed:
+        output.say("--retry runs what failed again")
+
+
+def why_failed(run: Path, notes: Path, name: str) -> str:
+    """The error of a failed command: what it said, else, when a launcher started it, what its run folder says."""
+    from runtime.run import Run
+
+    if note(notes, name).is_file() or not (run / "manifest.json").is_file():
+        return last_line(notes, name)
+    return str(Run.open(run).manifest.get("error", "no message"))
+
+
 def last_line(notes: Path, name: str) -> str:
-    """The error of a failed command."""
+    """The error that a failed command ended with."""
     path = note(notes, name)
     lines = path.read_text(errors="replace").strip().splitlines() if path.is_file() else []
     wrong = [line for line in lines if line.startswith("error:")]

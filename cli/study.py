@@ -85,8 +85,10 @@ def study(
             name, overrides or [], arms, seeds, launcher, take or [],
             out=out, root=root, jobs=jobs, retry=retry, report=report, quiet=quiet, as_json=as_json,
         )  # fmt: skip
-    text, plan = _plan(name, overrides or [], arms, seeds)
+    defining, launching = _split(overrides or [], launcher)
+    text, plan = _plan(name, defining, arms, seeds)
     folder = out or root / "studies" / plan.name
+    from cli.processes import tell_failed
     from rlgrok.study import require_same_plan
     from runtime.storage import atomic_write_bytes
 
@@ -95,10 +97,11 @@ def study(
         folder.mkdir(parents=True, exist_ok=True)
         atomic_write_bytes(folder / "study.yaml", text.encode())
         _take(folder, plan, take or [], quiet=quiet)
-        _run_all(folder, plan, jobs=jobs, launcher=launcher, retry=retry, quiet=quiet)
+        _run_all(folder, plan, jobs=jobs, launching=launching, retry=retry, quiet=quiet)
     result = _gather(folder, plan)
     if not quiet:
         output.say(Path(folder / "table.md").read_text())
+        tell_failed({f"{key['arm']} seed {key['seed']}": key["why"] for key in result["failures"]})
         output.say(f"to look at: {result['report']}")
     if as_json:
         output.emit(
@@ -187,6 +190,19 @@ def _list_studies(*, as_json: bool) -> None:
         )
     if as_json:
         output.emit({"command": "rl study", "status": "done", "studies": names})
+
+
+def _split(overrides: Sequence[str], launcher: str | None) -> tuple[list[str], list[str]]:
+    """Overrides that define the runs, and Hydra's words for the launcher: where runs happen is not part of a study."""
+    from runtime.errors import ConfigError
+
+    hydra = [word for word in overrides if word.lstrip("+~").startswith("hydra")]
+    if hydra and launcher is None:
+        raise ConfigError(
+            "a launcher's settings without a launcher", got=hydra[0], expected="--launcher NAME as well"
+        )
+    launching = [] if launcher is None else [f"hydra/launcher={launcher}", *hydra]
+    return [word for word in overrides if word not in hydra], launching
 
 
 def _plan(
@@ -283,7 +299,7 @@ def _find_same(
 
 
 def _run_all(
-    folder: Path, plan: Plan, *, jobs: int, launcher: str | None, retry: bool, quiet: bool
+    folder: Path, plan: Plan, *, jobs: int, launching: Sequence[str], retry: bool, quiet: bool
 ) -> None:
     """Run what is missing and resume what is broken; a failure is told at once and the rest goes on."""
     from cli import output
@@ -304,9 +320,9 @@ def _run_all(
     done = len(matrix(plan)) - len(wanted)
     if done and not quiet:
         output.say(f"{done} of {len(matrix(plan))} jobs are there; {len(wanted)} to run")
-    if launcher is not None:
+    if launching:
         fresh = [key for key, state in wanted if state is State.MISSING]
-        _launch(folder, plan, fresh, launcher=launcher, quiet=quiet)
+        _launch(folder, plan, fresh, launching, quiet=quiet)
         wanted = [(key, state) for key, state in wanted if state is not State.MISSING]
     commands = {_name(key): _command(folder, plan, key, state) for key, state in wanted}
     run_commands(commands, folder / FAILURES, jobs=jobs, quiet=quiet)
@@ -347,10 +363,13 @@ def _run_name(plan: Plan, key: JobKey) -> str:
 
 
 def _launch(
-    folder: Path, plan: Plan, keys: Sequence[JobKey], *, launcher: str, quiet: bool
+    folder: Path, plan: Plan, keys: Sequence[JobKey], launching: Sequence[str], *, quiet: bool
 ) -> None:
     """The seeds of each arm as one multirun under a Hydra launcher."""
     from cli import output
+    from cli.processes import note
+    from rlgrok.study import State, state_of
+    from runtime.storage import atomic_write_bytes
 
     for arm in plan.arms:
         seeds = [key.seed for key in keys if key.arm == arm]
@@ -358,7 +377,7 @@ def _launch(
             continue
         command = [
             sys.executable, "-m", "cli.main", "rl", "train", "--multirun", *plan.overrides(arm),
-            f"seed={','.join(map(str, seeds))}", f"name={plan.name}-{arm}", f"hydra/launcher={launcher}",
+            f"seed={','.join(map(str, seeds))}", f"name={plan.name}-{arm}", *launching,
             "hydra.sweep.subdir=seed-${seed}", "--out", str(folder / "runs" / arm), "--quiet", "--json",
         ]  # fmt: skip
         ended = subprocess.run(
@@ -368,13 +387,17 @@ def _launch(
             raise KeyboardInterrupt
         if ended.returncode not in (0, 3):
             output.say(f"failed: {arm}: {ended.stderr.strip()}")
+            for key in keys:
+                if key.arm == arm and state_of(key.folder(folder)) is State.MISSING:
+                    (folder / FAILURES).mkdir(parents=True, exist_ok=True)
+                    atomic_write_bytes(note(folder / FAILURES, _name(key)), ended.stderr.encode())
         elif not quiet:
             output.say(f"done: {arm}, {len(seeds)} seeds")
 
 
 def _gather(folder: Path, plan: Plan) -> dict[str, object]:
     """The report of what is there."""
-    from cli.processes import last_line, note
+    from cli.processes import note, why_failed
     from rlgrok.report.study import write_study_report
     from rlgrok.study import State, matrix, read_finished, state_of
     from runtime.errors import ConfigError
@@ -388,7 +411,7 @@ def _gather(folder: Path, plan: Plan) -> dict[str, object]:
         state = state_of(key.folder(folder))
         never_began = state is State.MISSING and note(folder / FAILURES, _name(key)).is_file()
         if state is State.FAILED or never_began:
-            failed[key] = last_line(folder / FAILURES, _name(key))
+            failed[key] = why_failed(key.folder(folder), folder / FAILURES, _name(key))
         elif state is not State.DONE:
             open_jobs += 1
     return write_study_report(folder, plan, finished, failed, open_jobs)

@@ -91,6 +91,7 @@ def perform(
 ) -> NoReturn:
     """Run what is missing of a plan, gather it, tell, and exit."""
     from cli import output
+    from cli.processes import tell_failed
     from rlgrok.report.transfer import write_transfer_report
     from rlgrok.transfer import PLAN_FILE, plan_text, require_same_transfer
     from runtime.errors import ConfigError
@@ -108,6 +109,7 @@ def perform(
     result = write_transfer_report(folder, plan, failed, open_jobs)
     if not quiet:
         output.say((folder / "table.md").read_text())
+        tell_failed(failed)
         output.say(f"to look at: {result['report']}")
     if as_json:
         status = "failed" if failed else "done"
@@ -286,7 +288,7 @@ def _evaluations(folder: Path, plan: TransferPlan) -> list[tuple[str, list[str],
 
 def _what_is_left(folder: Path, plan: TransferPlan) -> tuple[dict[str, str], int]:
     """Failed jobs with their reason, and how many are still to run."""
-    from cli.processes import last_line, note
+    from cli.processes import note, why_failed
     from rlgrok.study import State, state_of
     from rlgrok.transfer import evaluation_folder, training_folder
 
@@ -303,7 +305,7 @@ def _what_is_left(folder: Path, plan: TransferPlan) -> tuple[dict[str, str], int
         if state is State.DONE:
             continue
         if state is State.FAILED or note(folder / FAILURES, job).is_file():
-            failed[job] = last_line(folder / FAILURES, job)
+            failed[job] = why_failed(path, folder / FAILURES, job)
         else:
             open_jobs += 1
     return failed, open_jobs

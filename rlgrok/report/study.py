@@ -100,7 +100,8 @@ def write_study_report(
         open_jobs: how many have not run yet.
 
     Returns:
-        `arms`: the rows; `done`, `failed`, `open`: numbers of jobs; `report`: the page.
+        `arms`: the rows; `done`, `failed`, `open`: numbers of jobs; `failures`: arm, seed and why of each that failed;
+        `report`: the page.
     """
     rows = rows_of(plan, finished)
     page = Report(
@@ -144,6 +145,7 @@ def write_study_report(
         "arms": rows,
         "done": len(finished),
         "failed": len(failed),
+        "failures": [{"arm": key.arm, "seed": key.seed, "why": why} for key, why in failed.items()],
         "open": open_jobs,
     }
     atomic_write_json(study / "results.json", result)

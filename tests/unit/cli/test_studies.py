@@ -182,6 +182,12 @@ def test_a_study_refuses_a_changed_arm_and_takes_more_seeds(jobs: Jobs, study: C
     assert refused.code == 2 and "other common overrides" in refused.err
 
 
+def test_a_launchers_settings_need_the_launcher(jobs: Jobs, study: Callable) -> None:
+    refused = study("hydra.launcher.n_jobs=2")
+    assert refused.code == 2 and "a launcher's settings without a launcher" in refused.err
+    assert jobs.names == []
+
+
 def test_a_transfer_trains_then_tests_every_row_on_its_own_columns(jobs: Jobs, transfer: Callable) -> None:
     result = transfer()
     assert result.code == 0
