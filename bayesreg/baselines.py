@@ -145,7 +145,7 @@ POINT_METHODS: dict[str, Callable[..., LinearFit]] = {
 
 SAMPLED_METHODS: dict[str, ModelSettings] = {
     "latent_noise": CONFIGURATIONS["latent_noise"],
-    "free_signal": ModelSettings(signal_covariance=SignalCovariance.FREE),
+    "common_ratio": ModelSettings(),
     "mixed_noise": ModelSettings(independent_noise=True, signal_covariance=SignalCovariance.FREE),
     "independent_noise": CONFIGURATIONS["independent_noise"],
     "brrr": CONFIGURATIONS["brrr"],

@@ -10,7 +10,7 @@ from runtime.errors import ConfigError
 from runtime.settings import MANDATORY, setting
 
 METHODS = (
-    "latent_noise", "free_signal", "mixed_noise", "independent_noise", "brrr", "ridge",
+    "latent_noise", "common_ratio", "mixed_noise", "independent_noise", "brrr", "ridge",
     "ridge_per_target", "ridge_reduced_rank", "reduced_rank", "multitask_lasso", "elastic_net", "pls", "least_squares",
 )  # fmt: skip
 """Everything that can be compared; `baselines.py` has a fit for each."""

@@ -98,7 +98,7 @@ class ModelConfig:
     num_clusters: int | None = setting(low=1)
     """With group sparsity and without a table: how many. None: chosen from the correlations."""
     signal_covariance: str = setting(choices=("common", "free"))
-    """`common`: one ratio for all components; `free`: a full matrix around it."""
+    """`common`: one ratio for all components, as in the paper; `free`: a full matrix around it."""
     signal_common_probability: float = setting(above=0.0, below=1.0)
     """With `free`: prior probability that one ratio serves all components nevertheless."""
     rank: int = setting(low=1)

@@ -31,7 +31,8 @@ class LatentNoiseRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
     Args:
         configuration: `latent_noise`, `information_sharing` (needs `groups`), `independent_noise` or `brrr`.
         rank: number of components; more than needed costs time and little accuracy.
-        signal_covariance: `common`, or `free` when components carry signal in different proportion to their noise.
+        signal_covariance: `free` lets components carry signal in different proportion to their noise, `common` gives
+            all of them one ratio; None: as in the configuration.
         latent_snr: the latent signal-to-noise ratio; None: sampled.
         groups: cluster of each target as 0, 1, ..., for group sparsity.
         num_chains: chains, run together.
@@ -57,7 +58,7 @@ class LatentNoiseRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         *,
         configuration: str = "latent_noise",
         rank: int = 6,
-        signal_covariance: str = "common",
+        signal_covariance: str | None = None,
         latent_snr: float | None = None,
         groups: ArrayLike | None = None,
         num_chains: int = 4,
@@ -122,7 +123,7 @@ class LatentNoiseRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
                 where="configuration",
             )
         choices = [item.value for item in SignalCovariance]
-        if self.signal_covariance not in choices:
+        if self.signal_covariance not in (None, *choices):
             raise ConfigError(
                 "no such signal covariance",
                 got=self.signal_covariance,
@@ -130,10 +131,10 @@ class LatentNoiseRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
                 where="signal_covariance",
             )
         settings = CONFIGURATIONS[self.configuration].with_(
-            rank=self.rank,
-            signal_covariance=SignalCovariance(self.signal_covariance),
-            latent_snr=self.latent_snr,
+            rank=self.rank, latent_snr=self.latent_snr
         )
+        if self.signal_covariance is not None:
+            settings = settings.with_(signal_covariance=SignalCovariance(self.signal_covariance))
         groups = None
         if self.groups is not None:
             groups = np.unique(np.asarray(self.groups)[y_active], return_inverse=True)[1]

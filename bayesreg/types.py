@@ -146,7 +146,7 @@ _POSITIVE = (
 )  # fmt: skip
 
 CONFIGURATIONS: dict[str, ModelSettings] = {
-    "latent_noise": ModelSettings(),
+    "latent_noise": ModelSettings(signal_covariance=SignalCovariance.FREE),
     "information_sharing": ModelSettings(independent_noise=True, group_sparsity=True),
     "independent_noise": ModelSettings(latent_noise=False, independent_noise=True),
     "brrr": ModelSettings(latent_noise=False),

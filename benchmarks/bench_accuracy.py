@@ -40,7 +40,7 @@ EFFORT = Effort(num_chains=2, num_warmup=200, num_draws=600, block=100)
 LARGE_EFFORT = Effort(num_chains=2, num_warmup=200, num_draws=400, block=100)
 TRUE_RATIO, ORACLE = "true_ratio", "oracle"
 PASSES: Sequence[tuple[float, Sequence[str]]] = (
-    (1.0, (ORACLE, "latent_noise", TRUE_RATIO, "free_signal", *POINT_METHODS)),
+    (1.0, (ORACLE, "latent_noise", "common_ratio", TRUE_RATIO, *POINT_METHODS)),
     (3.0, ("mixed_noise", "independent_noise", "brrr")),
 )
 """Sets that have the first when one has the second, and methods: an unfinished study has what matters most."""
@@ -75,10 +75,10 @@ LAMBDA_CURVE = {
 }
 ROWS_CURVE = {100: "rows_100", 200: "few_rows", 500: "small", 1000: "rows_1000", 2000: "many_rows"}
 LABELS = {
-    "latent_noise": "latent noise, ratio sampled (the default)",
-    TRUE_RATIO: "latent noise, told the true ratio",
-    "free_signal": "latent noise, free signal covariance",
-    "mixed_noise": "latent and independent noise, free signal covariance",
+    "latent_noise": "latent noise (the default)",
+    "common_ratio": "latent noise, one ratio for all components",
+    TRUE_RATIO: "latent noise, one ratio, told the true one",
+    "mixed_noise": "latent and independent noise",
     "independent_noise": "independent-noise BRRR",
     "brrr": "BRRR without structured noise",
     "least_squares": "least squares",
@@ -171,7 +171,7 @@ def one_set(name: str, index: int, methods: Sequence[str]) -> Row:
         elif method != TRUE_RATIO:
             row = _sampled(data, SAMPLED_METHODS[method], seed, effort)
         elif np.isfinite(data.latent_snr):
-            told = SAMPLED_METHODS["latent_noise"].with_(latent_snr=data.latent_snr)
+            told = SAMPLED_METHODS["common_ratio"].with_(latent_snr=data.latent_snr)
             row = _sampled(data, told, seed, effort)
         else:
             row = {}  # there is no latent noise, and no ratio to be told
@@ -264,7 +264,7 @@ def _line(done: Mapping[str, Row], method: str) -> str | None:
     mean, error = mean_and_error(values)
     apart, apart_error = paired_difference(ours, values)
     lost = ""
-    if method in {"latent_noise", "free_signal", "mixed_noise"} and np.isfinite(told).all():
+    if method in {"latent_noise", "common_ratio", "mixed_noise"} and np.isfinite(told).all():
         loss, loss_error = relative_loss(values, told)
         if loss_error < 0.5:  # otherwise the model that is told explains nothing to compare with
             lost = f"{100 * loss:+.1f} ± {100 * loss_error:.1f} %"
@@ -294,8 +294,8 @@ def write_between(page: Path, name: str, text: str) -> None:
 
 CURVES = {
     "latent_noise": ("#0072b2", "o", "-"),
+    "common_ratio": ("#56b4e9", "D", "--"),
     TRUE_RATIO: ("#0072b2", "s", ":"),
-    "free_signal": ("#56b4e9", "D", "--"),
     "mixed_noise": ("#e69f00", "h", "--"),
     "independent_noise": ("#d55e00", "^", "-"),
     "ridge": ("#009e73", "v", "-"),

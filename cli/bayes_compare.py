@@ -19,7 +19,7 @@ EPILOG = (
     "- `toolkit bayes compare --x X.csv --y Y.csv --cv 10 'methods=[latent_noise,ridge,pls]'`\n"
     "- `toolkit bayes compare --x lags.csv --y series.csv split=time` predicts each block from the rows before it\n"
     "- `toolkit bayes compare --x X.csv --y Y.csv --confounders Z.csv num_draws=1000`\n\n"
-    "Methods: latent_noise, free_signal, mixed_noise, independent_noise, brrr, ridge, ridge_per_target, "
+    "Methods: latent_noise, common_ratio, mixed_noise, independent_noise, brrr, ridge, ridge_per_target, "
     "ridge_reduced_rank, reduced_rank, multitask_lasso, elastic_net, pls, least_squares. The first is compared with "
     "the others. The run folder has comparison.csv, comparison.json (every fold), a figure and report.html."
 )

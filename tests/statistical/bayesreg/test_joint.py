@@ -26,6 +26,7 @@ BOUND = 4.0
 LOG = logging.getLogger(__name__)
 TINY = {"rank": 2, "noise_rank": 2, "latent_snr_location": 0.0, "confounder_scale": 1.0}
 LATENT = CONFIGURATIONS["latent_noise"].with_(**TINY)
+ONE_RATIO = LATENT.with_(signal_covariance=SignalCovariance.COMMON)
 EVERYTHING = CONFIGURATIONS["information_sharing"].with_(
     **TINY, signal_covariance=SignalCovariance.FREE, sample_shrinkage=True
 )
@@ -34,10 +35,10 @@ CASES = {
     "information sharing": CONFIGURATIONS["information_sharing"].with_(**TINY),
     "independent noise": CONFIGURATIONS["independent_noise"].with_(**TINY),
     "brrr": CONFIGURATIONS["brrr"].with_(**TINY),
-    "beta fixed": LATENT.with_(latent_snr=1.0),
-    "unit variance of psi": LATENT.with_(normalise_latent=False),
-    "sampled shrinkage": LATENT.with_(sample_shrinkage=True),
-    "free signal covariance": LATENT.with_(signal_covariance=SignalCovariance.FREE),
+    "one ratio": ONE_RATIO,
+    "beta fixed": ONE_RATIO.with_(latent_snr=1.0),
+    "unit variance of psi": ONE_RATIO.with_(normalise_latent=False),
+    "sampled shrinkage": ONE_RATIO.with_(sample_shrinkage=True),
     "everything and confounders": EVERYTHING,
 }
 
