@@ -233,8 +233,11 @@ def arm_curves(
             panel.plot(grid, curves.mean(0), color=INK, linewidth=2.0)
             panel.set_title(label, fontsize=10.5, fontweight="normal")
             _share_axis(panel)
-        for panel in panels[-1]:
-            panel.set_xlabel("optimiser step")
+        for column in range(columns):
+            # the last row may be short, and a shared axis is labelled in the last row only
+            lowest = panels[(len(arms) - 1 - column) // columns, column]
+            lowest.set_xlabel("optimiser step")
+            lowest.tick_params(labelbottom=True)
         for row in panels:
             row[0].set_ylabel("held-out accuracy")
         figure.suptitle(title, x=0.01, ha="left", fontsize=12.5, fontweight="bold")
