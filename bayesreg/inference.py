@@ -353,6 +353,8 @@ class LatentNoiseGibbs(MCMCKernel):
 
     def _start(self, key: Array) -> KernelState:
         own, rest = random.split(key)
+        # a sweep has a generator of its own, whichever the caller's key belongs to
+        own = random.wrap_key_data(random.bits(own, (2,), jnp.uint32), impl="threefry2x32")
         chain = start.chain_state(own, self._prepared.problem, self._prepared.layout)
         shapes = jax.eval_shape(lambda state: self._step(state)[1], chain)
         blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax import lax, random
+from jax import lax
+
+from bayesreg.gibbs.bits import random_words, split, uniform, words_per_uniform
+from bayesreg.gibbs.normals import normal, num_words
 
 Array = jax.Array
 
 
-def standard_gamma(key: Array, shapes: Array) -> Array:
+def standard_gamma(
+    key: Array, shapes: Array, first: tuple[Array, Array] | None = None
+) -> Array:
     """Gamma(shape, 1) for every entry.
 
     Args:
         key: consumed.
         shapes: (M,), each at least 1 (not checked: compiled code cannot raise).
+        first: normals and uniforms of the first try, (M,) each, where they are at hand: see `proposals`.
 
     Returns:
         (M,), positive.
@@ -31,22 +37,38 @@ def standard_gamma(key: Array, shapes: Array) -> Array:
     c = 1.0 / jnp.sqrt(9.0 * d)
     size = shapes.shape[0]
 
-    def unfinished(carry: tuple[Array, Array, Array]) -> Array:
-        return ~jnp.all(carry[2])
-
-    def attempt(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        key, value, done = carry
-        key, normal_key, uniform_key = random.split(key, 3)
-        x = random.normal(normal_key, (size,), dtype=shapes.dtype)
-        u = random.uniform(uniform_key, (size,), dtype=shapes.dtype)
+    def attempt(x: Array, u: Array) -> tuple[Array, Array]:
         root = 1.0 + c * x
         v = root * root * root
         log_v = jnp.log(jnp.where(v > 0, v, 1.0))
-        accept = (v > 0) & (jnp.log(u) < 0.5 * x * x + d - d * v + d * log_v)
-        return key, jnp.where(accept & ~done, d * v, value), done | accept
+        return d * v, (v > 0) & (jnp.log(u) < 0.5 * x * x + d - d * v + d * log_v)
 
-    start = (key, jnp.ones_like(shapes), jnp.zeros(shapes.shape, dtype=bool))
-    return lax.while_loop(unfinished, attempt, start)[1]
+    def unfinished(carry: tuple[Array, Array, Array]) -> Array:
+        return ~jnp.all(carry[2])
+
+    def again(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        key, value, done = carry
+        key, own = split(key, 2)
+        new, accept = attempt(*proposals(random_words(own, num_proposal_words(size)), size))
+        return key, jnp.where(accept & ~done, new, value), done | accept
+
+    if first is None:
+        key, own = split(key, 2)
+        first = proposals(random_words(own, num_proposal_words(size)), size)
+    # the first try outside of the loop: often it is the only one
+    start = attempt(*first)
+    return lax.while_loop(unfinished, again, (key, *start))[1]
+
+
+def num_proposal_words(size: int) -> int:
+    """Words that one try of `size` entries takes."""
+    return num_words(size) + words_per_uniform() * size
+
+
+def proposals(words: Array, size: int) -> tuple[Array, Array]:
+    """Normals and uniforms of one try, (M,) each, from `num_proposal_words(M)` words."""
+    cut = num_words(size)
+    return normal(words[:cut])[:size], uniform(words[cut:].reshape(-1, size))
 
 
 def whole_gamma(uniforms: Array) -> Array:

@@ -85,11 +85,13 @@ def project(problem: Problem, parameters: Parameters) -> Projection:
     weighted = noise_precision_times(
         parameters.loadings, parameters.noise_loadings, parameters.noise_variance
     )
-    residual = residual_targets(problem, parameters.confounder_coef)
-    if problem.basis is None:
-        linear = (weighted @ residual.T).T  # rows contiguous: the fastest of the ways to write this
-    else:
-        linear = (weighted @ residual.T @ problem.basis.T).T
+    columns = problem.y.T if problem.y_columns is None else problem.y_columns
+    linear = weighted @ columns
+    if problem.z.shape[1]:
+        linear = linear - (weighted @ parameters.confounder_coef.T) @ problem.z.T
+    if problem.basis is not None:
+        linear = linear @ problem.basis.T
+    linear = linear.T
     return Projection(weighted @ parameters.loadings.T, linear)
 
 

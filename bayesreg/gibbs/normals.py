@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax import random
+
+from bayesreg.gibbs.bits import random_words
 
 Array = jax.Array
 
@@ -25,16 +26,26 @@ def standard_normal(key: Array, count: int) -> Array:
         key: a typed JAX key.
         count: how many.
     """
+    return normal(random_words(key, num_words(count)))[:count]
+
+
+def num_words(count: int) -> int:
+    """Words that `count` normals take."""
     half = (count + 1) // 2
+    return half * (3 if jnp.result_type(float) == jnp.float64 else 2)
+
+
+def normal(words: Array) -> Array:
+    """Standard normals, two for every three words, or two in single precision; (M,) uint32."""
     dtype = jnp.result_type(float)
-    words = random.bits(key, (3 if dtype == jnp.float64 else 2, half), jnp.uint32).astype(dtype)
+    words = words.reshape(3 if dtype == jnp.float64 else 2, -1).astype(dtype)
     # in (0, 1]: half a step above the lattice of words, so that the logarithm is finite
     uniform = (words[1] + 0.5) * _WORD
     if dtype == jnp.float64:
         uniform = (words[2] + uniform) * _WORD
     radius = jnp.sqrt(-2.0 * jnp.log(uniform))
     sine, cosine = sine_and_cosine((words[0] + 0.5) * _WORD)
-    return jnp.concatenate([radius * cosine, radius * sine])[:count]
+    return jnp.concatenate([radius * cosine, radius * sine])
 
 
 def sine_and_cosine(turns: Array) -> tuple[Array, Array]:

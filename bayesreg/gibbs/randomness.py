@@ -1,4 +1,4 @@
-"""All random numbers of one sweep, drawn in three calls: a call costs more than the numbers of a small problem.
+"""All random numbers of one sweep, drawn in one call: a call costs more than the numbers of a small problem.
 
 Gammas whose shape is known to be whole come from uniforms: rejection redoes all entries for the sake of the last.
 Which entry goes where is fixed by `Layout` alone, so that a sweep is a deterministic function of its key and state.
@@ -10,10 +10,16 @@ import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import random
 
-from bayesreg.gibbs.gammas import chi_square_5, standard_gamma, whole_gamma
-from bayesreg.gibbs.normals import standard_normal
+from bayesreg.gibbs.bits import random_words, split, uniform, words_per_uniform
+from bayesreg.gibbs.gammas import (
+    chi_square_5,
+    num_proposal_words,
+    proposals,
+    standard_gamma,
+    whole_gamma,
+)
+from bayesreg.gibbs.normals import normal, num_words
 from bayesreg.gibbs.signal import FACTOR_STEPS, SNR_STEPS
 from bayesreg.gibbs.state import Array, Layout, Parameters, Problem, component_shapes, cut, join
 
@@ -44,13 +50,29 @@ def draw_randomness(
     """
     if signal_rows is None:
         signal_rows = jnp.sum(problem.energy > 0)
-    normal_key, uniform_key, gamma_key = random.split(key, 3)
+    word_key, gamma_key = split(key, 2)
     normal_shapes, uniform_shapes = _normal_shapes(layout), _uniform_shapes(layout)
     shapes = _gamma_shapes(problem, parameters, layout, signal_rows)
-    normals = cut(standard_normal(normal_key, _total(normal_shapes)), normal_shapes)
-    uniforms = cut(random.uniform(uniform_key, (_total(uniform_shapes),)), uniform_shapes)
+    joined = join(shapes)
+    num_normals, num_uniforms = _total(normal_shapes), _total(uniform_shapes)
+    words = cut(
+        random_words(
+            word_key,
+            num_words(num_normals)
+            + num_proposal_words(joined.size)
+            + words_per_uniform() * num_uniforms,
+        ),
+        {
+            "normals": (num_words(num_normals),),
+            "proposals": (num_proposal_words(joined.size),),
+            "uniforms": (words_per_uniform(), num_uniforms),
+        },
+    )
+    normals = cut(normal(words["normals"]), normal_shapes)
+    uniforms = cut(uniform(words["uniforms"]), uniform_shapes)
+    first = proposals(words["proposals"], joined.size)
     gammas = cut(
-        standard_gamma(gamma_key, join(shapes)), {name: x.shape for name, x in shapes.items()}
+        standard_gamma(gamma_key, joined, first), {name: x.shape for name, x in shapes.items()}
     )
     for name in ("local", "noise_local"):
         if name in uniforms:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax, random
+from jax import lax
 
 from bayesreg.gibbs import latents, loadings, rescale, shrinkage, signal
+from bayesreg.gibbs.bits import split
 from bayesreg.gibbs.normals import standard_normal
 from bayesreg.gibbs.randomness import Randomness, draw_randomness
 from bayesreg.gibbs.state import (
@@ -45,7 +46,7 @@ class Kept(NamedTuple):
 
 def sweep(state: State, problem: Problem, layout: Layout) -> tuple[State, Latents]:
     """One pass over all parameters: leaves the posterior given `problem` invariant."""
-    key, own, kept_key = random.split(state.key, 3)
+    key, own, kept_key = split(state.key, 3)
     p = state.parameters
     drawn = draw_randomness(own, problem, p, layout)
     p, eta, left_out = _draw_signal(p, drawn, problem, layout)

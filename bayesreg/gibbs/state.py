@@ -86,6 +86,8 @@ class Problem(NamedTuple):
     hyper: Hyper
     basis: Array | None = None
     """(n, q), orthonormal columns that span those of Y and Z; None when rows stay as they are."""
+    y_columns: Array | None = None
+    """(K, q), Y once more where it is the same in all sweeps: a product with its transpose takes six times as long."""
 
 
 class Parameters(NamedTuple):
@@ -202,10 +204,11 @@ def make_hyper(settings: ModelSettings) -> Hyper:
 def with_rows(problem: Problem, y: Array, z: Array, layout: Layout) -> Problem:
     """The problem with Y and Z in the kept rows, (n, K) and (n, C), in the coordinates that the layout wants."""
     if not layout.num_directions:
-        return problem._replace(y=y, z=z, basis=None)
+        return problem._replace(y=y, z=z, basis=None, y_columns=y.T)
     basis, both = jnp.linalg.qr(jnp.concatenate([y, z], axis=1))
     k = layout.num_targets
-    return problem._replace(y=both[:, :k], z=both[:, k:], basis=basis)
+    y = both[:, :k]
+    return problem._replace(y=y, z=both[:, k:], basis=basis, y_columns=y.T)
 
 
 def in_rows(problem: Problem, table: Array) -> Array:

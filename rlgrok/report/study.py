@@ -22,15 +22,37 @@ RESAMPLES = 4000
 
 def times_of(runs: Sequence[Finished]) -> Times:
     """When each seed's held-out accuracy, under the stricter verdict there is, came to `LEVEL` and stayed."""
-    reached, censored = [], []
-    for run in runs:
-        series = run.curves.get(heldout_name(run.curves))
-        step = first_reach(series.steps.tolist(), series.values.tolist(), LEVEL, hold=HOLD)
-        if step is None:
-            censored.append(float(run.curves.last_step))
-        else:
-            reached.append(step)
+    steps = [learned_at(run) for run in runs]
+    reached = [step for step in steps if step is not None]
+    censored = [
+        float(run.curves.last_step)
+        for run, step in zip(runs, steps, strict=True)
+        if step is None
+    ]
     return Times(tuple(sorted(reached)), tuple(sorted(censored)))
+
+
+def learned_at(run: Finished) -> float | None:
+    """The step at which a run's held-out accuracy came to `LEVEL` and stayed; None if it never did."""
+    series = run.curves.get(heldout_name(run.curves))
+    return first_reach(series.steps.tolist(), series.values.tolist(), LEVEL, hold=HOLD)
+
+
+def run_records(finished: Sequence[Finished]) -> list[dict[str, Any]]:
+    """One record a run: what the rows of the arms are made of, for whoever adds runs of elsewhere."""
+    return [
+        {
+            "arm": run.key.arm,
+            "seed": run.key.seed,
+            "steps": run.summary.get("steps"),
+            "stopped": run.summary.get("stopped"),
+            "learned_at": learned_at(run),
+            "test": run.summary.get("heldout_full_pass"),
+            "exhaustive": run.summary.get("heldout_exhaustive"),
+            "folder": str(run.key.folder(Path())),
+        }
+        for run in finished
+    ]
 
 
 def rows_of(plan: Plan, finished: Sequence[Finished]) -> list[dict[str, Any]]:
@@ -100,8 +122,8 @@ def write_study_report(
         open_jobs: how many have not run yet.
 
     Returns:
-        `arms`: the rows; `done`, `failed`, `open`: numbers of jobs; `failures`: arm, seed and why of each that failed;
-        `report`: the page.
+        `arms`: the rows; `runs`: one record a run; `done`, `failed`, `open`: numbers of jobs; `failures`: arm, seed and
+        why of each that failed; `report`: the page.
     """
     rows = rows_of(plan, finished)
     page = Report(
@@ -122,20 +144,10 @@ def write_study_report(
             ["arm", "seed", "why"], [[key.arm, key.seed, text] for key, text in failed.items()]
         )
     page.section("Runs")
+    records = run_records(finished)
     page.table(
-        ["arm", "seed", "steps", "stopped", "test", "exhaustive", "folder"],
-        [
-            [
-                run.key.arm,
-                run.key.seed,
-                run.summary.get("steps"),
-                run.summary.get("stopped"),
-                run.summary.get("heldout_full_pass"),
-                run.summary.get("heldout_exhaustive"),
-                str(run.key.folder(Path())),
-            ]
-            for run in finished
-        ],
+        ["arm", "seed", "steps", "stopped", "learned at step", "test", "exhaustive", "folder"],
+        [list(record.values()) for record in records],
     )
     page.section("Arms as overrides")
     page.code("\n".join(f"{arm}: {' '.join(plan.overrides(arm))}" for arm in plan.arms))
@@ -143,6 +155,7 @@ def write_study_report(
     result = {
         "name": plan.name,
         "arms": rows,
+        "runs": records,
         "done": len(finished),
         "failed": len(failed),
         "failures": [{"arm": key.arm, "seed": key.seed, "why": why} for key, why in failed.items()],

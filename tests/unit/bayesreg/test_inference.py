@@ -84,6 +84,18 @@ def test_a_fit_stops_when_its_caller_says_so_and_draws_have_documented_shapes() 
     assert all(np.isfinite(getattr(draws, name)).all() for name in draws.__dataclass_fields__)
 
 
+@pytest.mark.parametrize(
+    "key", [random.PRNGKey(0), random.key(0, impl="rbg")], ids=["raw", "another generator's"]
+)
+def test_the_kernel_takes_any_kind_of_key(key: jax.Array) -> None:
+    x, y = make_data()
+    run = MCMC(
+        inference.LatentNoiseGibbs(SETTINGS), num_warmup=2, num_samples=5, progress_bar=False
+    )
+    run.run(key, x, y)
+    assert np.isfinite(run.get_samples()["coef"]).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("chain_method", ["vectorized", "sequential"])
 def test_numpyro_runs_the_kernel(chain_method: str) -> None:

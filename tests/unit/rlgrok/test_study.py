@@ -158,4 +158,8 @@ def test_the_report_compares_arms_with_censored_seeds(tmp_path: Path) -> None:
     assert "| staged | 2 | 2 of 2 | 4.0 | reference | 1.00 [1.00, 1.00] |" in (
         tmp_path / "table.md"
     ).read_text()
-    assert json.loads((tmp_path / "results.json").read_text())["failed"] == 1
+    kept = json.loads((tmp_path / "results.json").read_text())
+    assert kept["failed"] == 1
+    assert [(run["arm"], run["seed"], run["learned_at"]) for run in kept["runs"]] == [
+        ("staged", 0, 6.0), ("dense", 0, None), ("staged", 1, 4.0),
+    ]  # fmt: skip
