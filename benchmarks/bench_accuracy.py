@@ -59,7 +59,8 @@ SETTINGS: Mapping[str, tuple[str, SimulationSettings, int, float | None]] = {
     "large": ("(1000, 200, 200), λ = 0", _setting(1000, 200, 200, 0.0), MAIN_SETS, 0.08),
     "few_rows": ("N = 200", _setting(200, 30, 60, 0.0), MAIN_SETS, 0.12),
     "many_rows": ("N = 2000", _setting(2000, 30, 60, 0.0), MAIN_SETS, 0.01),
-    "lambda_0.25": ("λ = 0.25", _setting(500, 30, 60, 0.25), CURVE_SETS, None),
+    # more sets, since coverage differs most between them here
+    "lambda_0.25": ("λ = 0.25", _setting(500, 30, 60, 0.25), 2 * MAIN_SETS, None),
     "lambda_0.75": ("λ = 0.75", _setting(500, 30, 60, 0.75), CURVE_SETS, None),
     "lambda_1": ("λ = 1", _setting(500, 30, 60, 1.0), CURVE_SETS, None),
     "rows_100": ("N = 100", _setting(100, 30, 60, 0.0), CURVE_SETS, None),
@@ -274,7 +275,9 @@ def _line(done: Mapping[str, Row], method: str) -> str | None:
         f"{mean:.4f} ± {error:.4f}",
         "" if method == "latent_noise" else f"{apart:+.4f} ± {apart_error:.4f}",
         lost,
-        f"{100 * covered.mean():.1f}" if np.isfinite(covered).all() else "",
+        "{:.1f} ± {:.1f}".format(*mean_and_error(100 * covered))
+        if np.isfinite(covered).all()
+        else "",
         f"{np.median(seconds):.2f}" if np.isfinite(seconds).all() else "",
     ]
     return "| " + " | ".join(cells) + " |"
