@@ -118,14 +118,14 @@ def draw_regression(state: RowState, context: Context) -> RowState:
     energy = jnp.concatenate([shared.energy, jnp.zeros(n)])
     noise, split = (vectors, values, stacked), shared._replace(energy=energy)
     if layout.sample_snr:
-        log_snr = signal.draw_log_snr(
-            drawn.normals["snr"], drawn.uniforms["snr"], p.log_snr, noise, p.signal_factor, split,
-            layout,
-        )  # fmt: skip
-        p = p._replace(log_snr=log_snr)
+        p, noise = signal.draw_snr(
+            p, drawn.normals["snr"], drawn.uniforms["snr"], noise, split, layout
+        )
     if layout.free_signal:
         p = signal.draw_signal_covariance(p, drawn.normals, drawn.uniforms, noise, split, layout)
     kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
+    vectors, values, stacked = noise
+    reached = stacked[: reached.shape[0]]
     found = latents.spectrum((vectors, values, reached), omega_variance, p.signal_factor, layout)
     psi = _draw_psi(normals["psi"], found, kappa, problem, p.signal_factor)
     if layout.free_signal:

@@ -30,6 +30,7 @@ from bayesreg.gibbs.state import (
     cut,
     global_precision,
     latent_variances,
+    loadings_precision,
     local_scales,
 )
 
@@ -58,14 +59,12 @@ def sweep(state: State, problem: Problem, layout: Layout) -> tuple[State, Latent
 def _draw_signal(
     p: Parameters, drawn: Randomness, problem: Problem, layout: Layout
 ) -> tuple[Parameters, Array, Array | None]:
-    """beta, nu and T with the latent rows integrated out, then eta, in the kept rows and as a scatter over the rest."""
+    """beta, nu, T and Gamma's size with the latent rows integrated out, then eta: kept rows, a scatter of the rest."""
     noise = latents.decompose(latents.project(problem, p))
     if layout.sample_snr:
-        log_snr = signal.draw_log_snr(
-            drawn.normals["snr"], drawn.uniforms["snr"], p.log_snr, noise, p.signal_factor, problem,
-            layout,
-        )  # fmt: skip
-        p = p._replace(log_snr=log_snr)
+        p, noise = signal.draw_snr(
+            p, drawn.normals["snr"], drawn.uniforms["snr"], noise, problem, layout
+        )
     if layout.free_signal:
         p = signal.draw_signal_covariance(p, drawn.normals, drawn.uniforms, noise, problem, layout)
     kappa, omega_variance = latent_variances(problem, layout, p.log_snr)
@@ -173,8 +172,7 @@ def split_standard(drawn: Randomness, layout: Layout) -> tuple[rescale.Standard,
 
 def prior_precision(p: Parameters, problem: Problem, layout: Layout) -> Array:
     """Prior precisions of [Gamma; Lambda; A], (D, K)."""
-    tau = global_precision(p.shrinkage)
-    parts = [local_scales(p.local_scale, problem.groups, layout) * (tau * tau)[:, None]]
+    parts = [loadings_precision(p, problem.groups, layout)]
     if layout.noise_rank:
         parts.append(p.noise_local_scale * global_precision(p.noise_shrinkage)[:, None])
     if layout.num_confounders:

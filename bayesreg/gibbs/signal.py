@@ -20,48 +20,89 @@ from bayesreg.gibbs.state import (
     Problem,
     inverse_wishart_factor,
     latent_variances,
+    loadings_precision,
 )
 
-SNR_STEPS = (2.0, 0.7, 0.25)
-"""Random-walk scales for log beta, one step each: its posterior is 0.2 to 1.4 wide at the sizes that were studied."""
+SNR_STEPS = ((2.0, False), (0.7, True), (0.25, True))
+"""Random-walk scales for log beta, one step each, and whether the loadings go along. Its posterior is 0.15 to 1.4 wide
+at the sizes that were studied."""
 FACTOR_STEPS = (0.7,)
 """Random-walk scales for T's factor, relative to its prior spread at the current concentration."""
 
 
 def snr_log_density(
     log_snr: Array,
+    log_scale: Array,
     noise: tuple[Array, Array, Array],
     factor: Array,
     problem: Problem,
     layout: Layout,
 ) -> Array:
-    """Log density of log beta given everything but the latent rows, up to a constant: eq. 24."""
-    kappa, omega_variance = latent_variances(problem, layout, log_snr)
+    """Log density of log beta given everything but the latent rows, Gamma multiplied by exp(log_scale): eq. 24 and 37.
+
+    Up to a constant, and without the prior of Gamma.
+    """
+    # a multiple of Gamma is to the targets what a multiple of the latent rows is
+    square = jnp.exp(2.0 * log_scale)
+    kappa, omega_variance = (
+        square * variance for variance in latent_variances(problem, layout, log_snr)
+    )
     found = spectrum(noise, omega_variance, factor, layout)
     standard = (log_snr - problem.hyper.snr_location) / problem.hyper.snr_scale
     likelihood = collapsed_log_likelihood(found, problem, kappa, omega_variance)
     return likelihood - 0.5 * standard * standard
 
 
-def draw_log_snr(
+def scaled(noise: tuple[Array, Array, Array], scale: Array) -> tuple[Array, Array, Array]:
+    """What `latents.decompose` returns when all loadings Gamma are multiplied by `scale`."""
+    vectors, values, linear = noise
+    return vectors, scale * scale * values, scale * linear
+
+
+def draw_snr(
+    p: Parameters,
     normals: Array,
     uniforms: Array,
-    log_snr: Array,
     noise: tuple[Array, Array, Array],
-    factor: Array,
     problem: Problem,
     layout: Layout,
-) -> Array:
-    """Random-walk Metropolis steps for log beta, one for each entry of `normals`: eq. 24."""  # fmt: skip
-    value = log_snr
-    density = snr_log_density(value, noise, factor, problem, layout)
-    for index, scale in enumerate(SNR_STEPS):
-        new = value + scale * normals[index]
-        new_density = snr_log_density(new, noise, factor, problem, layout)
+) -> tuple[Parameters, tuple[Array, Array, Array]]:
+    """Random-walk Metropolis steps for log beta, one for each of `SNR_STEPS`: eq. 24, and eq. 37 with the loadings.
+
+    With many rows the size of the structured noise is known far better than beta is, and beta alone cannot move; it can
+    together with the loadings, which leave that size as it is.
+
+    Args:
+        p: parameters.
+        normals: one a step.
+        uniforms: one a step.
+        noise: from `latents.decompose`.
+        problem: data.
+        layout: static.
+
+    Returns:
+        Parameters with beta and Gamma, and `noise` with these loadings.
+    """
+    half_square = 0.5 * jnp.sum(loadings_precision(p, problem.groups, layout) * p.loadings**2)
+
+    def log_density(log_snr: Array, log_scale: Array) -> Array:
+        density = snr_log_density(log_snr, log_scale, noise, p.signal_factor, problem, layout)
+        return density - half_square * jnp.exp(2.0 * log_scale) + p.loadings.size * log_scale
+
+    value, log_scale = p.log_snr, jnp.zeros(())
+    density = log_density(value, log_scale)
+    for index, (step, with_loadings) in enumerate(SNR_STEPS):
+        new, new_scale = value + step * normals[index], log_scale
+        if with_loadings:
+            before, after = (latent_variances(problem, layout, at)[1] for at in (value, new))
+            new_scale = log_scale + 0.5 * (jnp.log(before) - jnp.log(after))
+        new_density = log_density(new, new_scale)
         accept = jnp.log(uniforms[index]) < new_density - density
         value = jnp.where(accept, new, value)
+        log_scale = jnp.where(accept, new_scale, log_scale)
         density = jnp.where(accept, new_density, density)
-    return value
+    scale = jnp.exp(log_scale)
+    return p._replace(log_snr=value, loadings=scale * p.loadings), scaled(noise, scale)
 
 
 def factor_log_prior(factor: Array, dof: Array) -> Array:

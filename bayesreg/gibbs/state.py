@@ -244,6 +244,12 @@ def local_scales(local_scale: Array, groups: Array, layout: Layout) -> Array:
     return local_scale[:, groups]
 
 
+def loadings_precision(p: Parameters, groups: Array, layout: Layout) -> Array:
+    """Prior precisions of Gamma, (S, K): eq. 2."""
+    tau = global_precision(p.shrinkage)
+    return local_scales(p.local_scale, groups, layout) * (tau * tau)[:, None]
+
+
 def draw_prior(key: Array, problem: Problem, layout: Layout) -> Parameters:
     """One draw of all parameters from the prior (eq. 2 to 6); the data of the problem are not used."""
     hyper = problem.hyper
