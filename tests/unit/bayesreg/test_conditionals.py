@@ -25,6 +25,7 @@ from bayesreg.gibbs.state import (
     draw_prior,
     in_rows,
     latent_variances,
+    loadings_precision,
     with_rows,
 )
 from bayesreg.model import latent_noise_model, sample_parameters
@@ -135,6 +136,52 @@ def test_eta_and_psi_are_the_dense_posterior(settings: ModelSettings) -> None:
         np.testing.assert_allclose(np.sqrt(energy) * found_mean[i], inner @ eta[i], atol=1e-9)
         spread = np.asarray(basis) @ np.diag(np.asarray(deviation[i]) ** 2) @ np.asarray(basis).T
         np.testing.assert_allclose(energy * spread, prior_signal - inner @ prior_signal, atol=1e-9)
+
+
+@pytest.mark.parametrize("settings", [EVERYTHING, COMMON])
+def test_beta_with_the_loadings_has_the_posterior_of_both(settings: ModelSettings) -> None:
+    _, problem, layout, p, _ = make_case(settings)
+    noise = latents.decompose(latents.project(problem, p))
+    precision = np.asarray(loadings_precision(p, problem.groups, layout))
+    hyper = problem.hyper
+
+    def direct(log_snr: float, scale: float) -> float:
+        moved = p._replace(log_snr=jnp.asarray(log_snr), loadings=scale * p.loadings)
+        gamma = np.asarray(moved.loadings)
+        prior = stats.norm(0, precision**-0.5).logpdf(gamma).sum()
+        prior += stats.norm(hyper.snr_location, hyper.snr_scale).logpdf(log_snr)
+        return float(latents.log_likelihood(problem, moved, layout)) + prior
+
+    def stepwise(log_snr: float, scale: float) -> float:
+        density = signal.snr_log_density(
+            jnp.asarray(log_snr), jnp.log(scale), noise, p.signal_factor, problem, layout
+        )
+        return float(density) - 0.5 * scale**2 * float(np.sum(precision * p.loadings**2))
+
+    at, there = (0.3, 1.0), (-0.9, 1.7)
+    assert stepwise(*there) - stepwise(*at) == pytest.approx(direct(*there) - direct(*at), abs=1e-8)
+    found = latents.decompose(latents.project(problem, p._replace(loadings=1.7 * p.loadings)))
+    _, values, linear = signal.scaled(noise, jnp.asarray(1.7))
+    np.testing.assert_allclose(values, found[1], rtol=1e-10)
+    np.testing.assert_allclose(np.abs(linear), np.abs(found[2]), rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [EVERYTHING, COMMON])
+def test_a_step_of_beta_leaves_the_size_of_structured_noise_or_the_loadings(
+    settings: ModelSettings,
+) -> None:
+    _, problem, layout, p, _ = make_case(settings)
+    noise = latents.decompose(latents.project(problem, p))
+    before = latent_variances(problem, layout, p.log_snr)[1]
+    always = jnp.zeros(3)  # log 0 accepts
+    for moving in range(3):
+        normals = jnp.zeros(3).at[moving].set(0.4)
+        drawn, _ = signal.draw_snr(p, normals, always, noise, problem, layout)
+        step, with_loadings = signal.SNR_STEPS[moving]
+        assert float(drawn.log_snr) == pytest.approx(float(p.log_snr) + 0.4 * step)
+        after = latent_variances(problem, layout, drawn.log_snr)[1]
+        size = (before / after) ** 0.5 if with_loadings else 1.0
+        np.testing.assert_allclose(drawn.loadings, size * p.loadings, rtol=1e-10)
 
 
 def test_the_signal_covariance_is_drawn_from_the_signal_rows() -> None:
