@@ -8,7 +8,7 @@ alone. Matplotlib is imported on the first figure.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -277,7 +277,12 @@ def learnability(records: Sequence[Mapping[str, Any]], *, title: str) -> bytes:
 
 
 def transfer_map(
-    cells: Sequence[Cell], rows: Sequence[str], columns: Sequence[str], *, title: str
+    cells: Sequence[Cell],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str,
+    asked: Collection[tuple[str, str]] | None = None,
 ) -> bytes:
     """Accuracy after training, row by column, with the gain over the base in words.
 
@@ -286,6 +291,7 @@ def transfer_map(
         rows: trained on, from top to bottom.
         columns: tested on, from left to right.
         title: first line of the figure.
+        asked: rows with the columns that they are to be tested on; None: each with all.
     """
     known = {(cell.row, cell.column): cell for cell in cells}
     values = np.array([[known[r, c].after if (r, c) in known else np.nan for c in columns] for r in rows])
@@ -304,7 +310,8 @@ def transfer_map(
             for x, column in enumerate(columns):
                 cell = known.get((row, column))
                 if cell is None:
-                    axes.text(x, y, "not run", ha="center", va="center", color=SOFT, fontsize=9)
+                    words = "not run" if asked is None or (row, column) in asked else "\N{EN DASH}"
+                    axes.text(x, y, words, ha="center", va="center", color=SOFT, fontsize=9)
                     continue
                 colour = "white" if cell.after > 0.55 else INK
                 is_sure = cell.gain_interval[0] > 0

@@ -48,12 +48,15 @@ def write_transfer_report(
         if not own:
             continue
         page.section(axis.value.capitalize(), question)
-        png = figures.transfer_map(own, list(plan.train), columns, title=f"{plan.name}: {axis.value}")
+        asked = {(row, name) for row in plan.train for name in plan.columns_of(row)}
+        png = figures.transfer_map(
+            own, list(plan.train), columns, title=f"{plan.name}: {axis.value}", asked=asked
+        )
         atomic_write_bytes(drawn / f"{axis.value}.png", png)
         page.figure(
             png,
             "Share of draws that are right on every short input, after training; below it the gain over the base with "
-            "its paired 95 % interval. Bold: the interval is above 0.",
+            "its paired 95 % interval. Bold: the interval is above 0. A dash: the setting does not ask.",
         )
         page.table(HEADER, [_row(cell) for cell in own])
     if failed:
