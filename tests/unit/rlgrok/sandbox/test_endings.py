@@ -183,9 +183,10 @@ def test_random_kills_for_longer(seed: int) -> None:
 
 
 OWNER = """
-import sys, threading
+import signal
 from rlgrok.sandbox.pool import Sandbox
 from rlgrok.sandbox.types import Call, Job, Limits
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
 with Sandbox(workers=2) as sandbox:
     print(*sandbox.processes, flush=True)
     sandbox.run([Job("while True: pass", (Call("f"),), Limits(time_s=600.0))] * 2)
