@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,8 @@ def run_commands(
                     if process.returncode in (0, 3):
                         note(notes, name).unlink(missing_ok=True)
                     else:
+                        if process.returncode < 0:
+                            _note_signal(note(notes, name), -process.returncode)
                         output.say(f"failed: {name}: {last_line(notes, name)}")
                     task.advance(1)
     except KeyboardInterrupt:
@@ -63,6 +66,14 @@ def run_commands(
 def note(notes: Path, name: str) -> Path:
     """What a command said on standard error; stays when it failed, also when it never made its folder."""
     return notes / f"{name}.txt"
+
+
+def _note_signal(path: Path, number: int) -> None:
+    """A process that was killed said nothing itself."""
+    name = signal.Signals(number).name
+    hint = ", as the system does when memory runs out" if number == signal.SIGKILL else ""
+    with path.open("a") as file:
+        file.write(f"\nerror: ended by {name}{hint}\n")
 
 
 def tell_failed(failed: Mapping[str, str]) -> None:
