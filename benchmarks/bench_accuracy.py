@@ -79,7 +79,6 @@ LABELS = {
     "latent_noise": "latent noise (the default)",
     "common_ratio": "latent noise, one ratio for all components",
     TRUE_RATIO: "latent noise, one ratio, told the true one",
-    "mixed_noise": "latent and independent noise",
     "independent_noise": "independent-noise BRRR",
     "brrr": "BRRR without structured noise",
     "least_squares": "least squares",
@@ -265,7 +264,7 @@ def _line(done: Mapping[str, Row], method: str) -> str | None:
     mean, error = mean_and_error(values)
     apart, apart_error = paired_difference(ours, values)
     lost = ""
-    if method in {"latent_noise", "common_ratio", "mixed_noise"} and np.isfinite(told).all():
+    if method in {"latent_noise", "common_ratio"} and np.isfinite(told).all():
         loss, loss_error = relative_loss(values, told)
         if loss_error < 0.5:  # otherwise the model that is told explains nothing to compare with
             lost = f"{100 * loss:+.1f} ± {100 * loss_error:.1f} %"
@@ -299,7 +298,6 @@ CURVES = {
     "latent_noise": ("#0072b2", "o", "-"),
     "common_ratio": ("#56b4e9", "D", "--"),
     TRUE_RATIO: ("#0072b2", "s", ":"),
-    "mixed_noise": ("#e69f00", "h", "--"),
     "independent_noise": ("#d55e00", "^", "-"),
     "ridge": ("#009e73", "v", "-"),
     "ridge_reduced_rank": ("#009e73", "P", "--"),
