@@ -151,12 +151,18 @@ def _varying(table: np.ndarray) -> np.ndarray:
     return low.min(axis=0) < high.max(axis=0)
 
 
-def comparison_figure(found: Comparison, *, title: str, note: str = "") -> bytes:
+def comparison_figure(
+    rows: Sequence[Mapping[str, float | str | None]], *, title: str, note: str = ""
+) -> bytes:
     """Variance explained, log density and coverage of every method with standard errors, as PNG bytes.
 
     Dots are sampled methods, squares the others.
+
+    Args:
+        rows: of `Comparison.table`.
+        title: first line.
+        note: below it.
     """
-    rows = found.table()
     labels = (
         ("ptve", "variance explained"),
         ("log_density", "log density per cell, nats"),
@@ -174,6 +180,7 @@ def comparison_figure(found: Comparison, *, title: str, note: str = "") -> bytes
                         fmt="o" if sampled else "s", color=BLUE if sampled else RED,
                     )  # fmt: skip
             axes.set_xlabel(label)
+            axes.locator_params(axis="x", nbins=4)  # a third of a figure holds four numbers
             axes.grid(visible=False, axis="y")
         panels[0].axvline(0.0, color=SOFT, linewidth=0.8)
         panels[2].axvline(LEVEL, color=SOFT, linewidth=0.8)

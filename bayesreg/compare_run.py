@@ -97,7 +97,7 @@ def _write(found: Comparison, config: CompareConfig, run: Run) -> None:
     )
     sizes = f"N = {found.num_rows}, P = {found.num_covariates}, K = {found.num_targets}"
     how = f"{config.cv} folds, {config.split.value}; {sizes}; bars are standard errors over folds"
-    png = comparison_figure(found, title="Held-out predictions", note=how)
+    png = comparison_figure(found.table(), title="Held-out predictions", note=how)
     atomic_write_bytes(run.figures / FIGURE, png)
     report = Report(f"Comparison: {config.name}", how)
     report.section("Methods", "Advantage: the first method minus this one, on the same folds.")

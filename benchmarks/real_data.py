@@ -2,7 +2,7 @@
 
     pip install statsmodels rdata && apt-get download r-cran-ade4 r-cran-vegan
     python benchmarks/real_data.py --packages .            # where the two .deb files are
-    python benchmarks/real_data.py --table                 # only print what is in the results
+    python benchmarks/real_data.py --table                 # only print and draw what is in the results
 
 Nothing is committed but the scores. Macroeconomic series come with statsmodels, linnerud with scikit-learn; three sets
 of species abundances by site and environment are in R packages of Debian, unpacked to a temporary folder with dpkg and
@@ -123,7 +123,7 @@ def main() -> None:
     )
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--packages", type=Path, default=Path(), help="folder of the .deb files")
-    parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--table", action="store_true", help="run nothing, only print and draw")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--figures", type=Path, default=FIGURES)
     options = parser.parse_args()
@@ -131,7 +131,7 @@ def main() -> None:
     for name in options.sets:
         if name in ledger or options.table:
             continue
-        label, read, split = SETS[name]
+        _, read, split = SETS[name]
         x, y = read(options.packages)
         folds = make_folds(len(x), NUM_FOLDS, split, SEED)
         found = compare(
@@ -144,8 +144,9 @@ def main() -> None:
             "rows": found.table(),
         }
         atomic_write_json(options.out, ledger)
-        options.figures.mkdir(parents=True, exist_ok=True)
-        picture = comparison_figure(found, title=f"{label}, {len(folds)} folds")
+    options.figures.mkdir(parents=True, exist_ok=True)
+    for name, done in ledger.items():
+        picture = comparison_figure(done["rows"], title=f"{SETS[name][0]}, {NUM_FOLDS} folds")
         atomic_write_bytes(options.figures / f"real_{name}.png", picture)
     print(table(ledger))
     if options.out == RESULTS:

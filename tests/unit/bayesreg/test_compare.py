@@ -105,7 +105,7 @@ def test_a_comparison_pairs_methods_on_the_same_rows() -> None:
     assert rows[0]["ptve"] > 0.7 and 0.7 < rows[0]["coverage"] <= 1.0
     # a normal with the noise's deviation of one half, per target in units of its standard deviation
     assert rows[0]["log_density"] == pytest.approx(-0.4, abs=0.4)
-    assert comparison_figure(found, title="two methods", note="note").startswith(b"\x89PNG")
+    assert comparison_figure(found.table(), title="two methods", note="note").startswith(b"\x89PNG")
     with pytest.raises(ConfigError, match="methods are named once"):
         compare(x, y, methods=["ridge", "ridge"], folds=make_folds(80, 2, Split.RANDOM, 0), seed=0)
 
