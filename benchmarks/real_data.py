@@ -175,7 +175,8 @@ def table(ledger: Mapping[str, Any]) -> str:
                 cells.append("" if first else apart)
             cells += [f"{100 * row['coverage']:.1f}", f"{row['seconds']:.2f}"]
             lines.append("| " + " | ".join(cells) + " |")
-        lines.append("")
+        alt = f"Scores of every method on held-out rows, {label}"
+        lines += ["", f"![{alt}](figures/real_{name}.png)", ""]
     return "\n".join(lines)
 
 
