@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -14,7 +16,8 @@ def run_commands(
 ) -> None:
     """Keep `jobs` processes going until all have ended; a failure is told at once and the rest goes on.
 
-    Ctrl-C reaches the processes too, and they save their state.
+    Ctrl-C reaches the processes too, and they save their state; SIGTERM does the same. They share the CPUs: each is
+    told by `OMP_NUM_THREADS`, unless that is set already, to take its part of them.
 
     Args:
         commands: name to command line.
@@ -26,21 +29,25 @@ def run_commands(
         KeyboardInterrupt: a process was interrupted, or this one.
     """
     from cli import output
+    from runtime.devices import usable_cpus
     from runtime.progress import make_training_view
 
     if not commands:
         return
     running: dict[subprocess.Popen[bytes], str] = {}
+    at_once = min(jobs, len(commands))
+    environment = {"OMP_NUM_THREADS": str(max(1, usable_cpus() // at_once)), **os.environ}
     waiting = list(commands.items())
     try:
         with (
+            _sigterm_interrupts(),
             make_training_view(quiet=quiet, live=None) as view,
             view.task("runs", len(waiting)) as task,
         ):
             while waiting or running:
                 while waiting and len(running) < jobs:
                     name, command = waiting.pop(0)
-                    running[_started(command, note(notes, name))] = name
+                    running[_started(command, note(notes, name), environment)] = name
                 ended = [process for process in running if process.poll() is not None]
                 if not ended:
                     time.sleep(0.2)
@@ -103,8 +110,24 @@ def last_line(notes: Path, name: str) -> str:
     return (wrong or lines or ["no message"])[-1]
 
 
-def _started(command: Sequence[str], errors: Path) -> subprocess.Popen[bytes]:
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """A polite kill reaches the processes as Ctrl-C does; without it they would go on alone."""
+    from cli.job import interrupt_on_sigterm
+
+    before = signal.getsignal(signal.SIGTERM)
+    interrupt_on_sigterm()
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # not the main thread: nothing was set
+            signal.signal(signal.SIGTERM, before)
+
+
+def _started(
+    command: Sequence[str], errors: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     """What it says goes to a file, which it cannot fill as it could a pipe."""
     errors.parent.mkdir(parents=True, exist_ok=True)
     with errors.open("wb") as file:
-        return subprocess.Popen(list(command), stdout=subprocess.DEVNULL, stderr=file)
+        return subprocess.Popen(list(command), stdout=subprocess.DEVNULL, stderr=file, env=environment)

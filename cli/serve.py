@@ -83,7 +83,7 @@ def serve(
     import sys
 
     from cli import errors, output
-    from runtime.devices import thread_budget
+    from runtime.devices import usable_cpus
     from runtime.errors import ConfigError
 
     try:
@@ -111,7 +111,7 @@ def serve(
     )
     made = bind(host, PORTS[scope] if port is None else port)
     address = address_of(made)
-    num_workers = workers or thread_budget(None)
+    num_workers = workers or usable_cpus()
     words = f"{scope} on {address}, {num_workers} worker{'s' * (num_workers > 1)}"
     served = run_server(
         made,

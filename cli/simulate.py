@@ -45,7 +45,7 @@ def simulate(
     from cli.verify import line_progress, line_writer, open_lines
     from rlgrok.delta.bouncingsim.truth import require_engine
     from rlgrok.simulate import simulate_lines
-    from runtime.devices import thread_budget
+    from runtime.devices import usable_cpus
     from runtime.errors import ConfigError
 
     if as_json and out is None:
@@ -56,7 +56,7 @@ def simulate(
     hidden = quiet or (out is None and sys.stdout.isatty())
     with open_lines(scenes) as lines, line_writer(out) as write:
         with line_progress(scenes, lines, "simulating", hidden=hidden) as counted:
-            counts = simulate_lines(counted, write, num_workers=workers or thread_budget(None))
+            counts = simulate_lines(counted, write, num_workers=workers or usable_cpus())
     code = errors.USER if counts.num_malformed else errors.DONE
     if not quiet:
         output.facts("simulated", asdict(counts))

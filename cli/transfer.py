@@ -39,7 +39,10 @@ def transfer(
         ),
     ] = None,
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="Further overrides of every training.")
+        list[str] | None,
+        typer.Argument(
+            help="Further overrides of every training; those of `evaluation.` of every evaluation too."
+        ),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option(help="These seeds instead, separated by commas.", metavar="0,1")
@@ -161,7 +164,7 @@ def _plan(name: str, overrides: Sequence[str], seeds: str | None) -> TransferPla
 
 
 def read_plan(path: Path, overrides: Sequence[str], seeds: str | None) -> TransferPlan:
-    """The plan of a file, with further overrides of its trainings and other seeds."""
+    """The plan of a file, with further overrides of its trainings, and of its evaluations, and other seeds."""
     from dataclasses import replace
 
     from rlgrok.study import read_overrides
@@ -170,7 +173,10 @@ def read_plan(path: Path, overrides: Sequence[str], seeds: str | None) -> Transf
 
     plan = read_transfer(path.read_text(encoding="utf-8"), where=str(path))
     extra = read_overrides(list(overrides), "the command line")
-    plan = replace(plan, common=(*plan.common, *extra))
+    measured = [word for word in extra if word.startswith("evaluation.")]
+    plan = replace(
+        plan, common=(*plan.common, *extra), evaluation=(*plan.evaluation, *measured)
+    )
     if seeds is None:
         return plan
     try:

@@ -31,6 +31,8 @@ from runtime.storage import atomic_write_bytes, atomic_write_json, content_hash,
 
 FORMAT = 1
 """Of `evaluation.json`."""
+SMALL = 1_000_000
+"""Parameters below which a policy decodes on one thread: more gain little, and wait when a CPU is not free."""
 
 
 def evaluate(
@@ -49,7 +51,7 @@ def evaluate(
             training started from is measured too.
         run: created; receives `evaluation.json`, `rollouts.jsonl.gz`, `summary.json`, figures and `report.html`.
         view: shows progress.
-        claim: the device and the threads.
+        claim: the device, and the threads of a policy that is not small.
         draws_folder: where draws are kept between calls; None: `draws` in the folder of all runs.
         on_measured: given the counts by label, the subject's last.
 
@@ -63,20 +65,24 @@ def evaluate(
     import torch
 
     quiet_libraries()
-    torch.set_num_threads(claim.threads)
     scope, data = build_problems(config.data, seed=config.seed, training=False)
     problems = data.heldout or data.train
     run.record_data("problems", content_hash(to_json([asdict(problem) for problem in problems])))
     num_trained_on = _num_trained_on(config.policy.source, problems, run, view)
+    policies: Mapping[str, Policy] | Mapping[str, SolverPolicy]
+    if config.policy.source == ORACLE:
+        policies = {"policy": solver_policy(problems, scope)}
+    else:
+        policies = _policies(config, claim.device, view)
+        is_small = all(policy.num_parameters() < SMALL for policy in policies.values())
+        torch.set_num_threads(1 if is_small else claim.threads)
     summary = {
         "data": data.name,
         "split": "heldout" if data.heldout else "train",
         "num_trained_on": num_trained_on,
         "seed": config.seed,
         **evaluate_policies(
-            {"policy": solver_policy(problems, scope)}
-            if config.policy.source == ORACLE
-            else _policies(config, claim.device, view),
+            policies,
             problems,
             run=run,
             scope=scope,

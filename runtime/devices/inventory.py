@@ -104,7 +104,10 @@ def inventory(*, frameworks: bool = True) -> Inventory:
 
 
 def thread_budget(requested: int | None) -> int:
-    """CPU threads a run may use: what was asked for, or every CPU this process may use.
+    """CPU threads a run may use: what was asked for, else `OMP_NUM_THREADS`, else every CPU of this process.
+
+    The variable is how schedulers, and we ourselves when several runs go at a time, share a machine: twice as many
+    threads as CPUs can make a small model a hundred times slower.
 
     Raises:
         ConfigError: more were asked for than the process may use; they would only wait for each
@@ -112,7 +115,9 @@ def thread_budget(requested: int | None) -> int:
     """
     available = usable_cpus()
     if requested is None:
-        return available
+        # A list gives nested regions their own numbers; the first is the outermost's.
+        shared = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+        return min(available, int(shared)) if shared.isdecimal() and int(shared) else available
     if not 1 <= requested <= available:
         raise ConfigError(
             "this process may not use that many CPU threads",

@@ -208,6 +208,16 @@ def test_a_transfer_trains_then_tests_every_row_on_its_own_columns(jobs: Jobs, t
     assert "another common overrides" in transfer("training.max_steps=7").err
 
 
+def test_further_overrides_of_the_evaluation_reach_the_evaluations(jobs: Jobs, transfer: Callable) -> None:
+    assert transfer("evaluation.draws=2", "training.group_size=4").code == 0
+    trained, measured = jobs.calls
+    assert {"evaluation.draws=2", "training.group_size=4"} <= set(trained["train short seed 0"])
+    words = measured["eval short seed 0 on own"]
+    drawn = [word for word in words if word.startswith("evaluation.draws")]
+    assert drawn == ["evaluation.draws=4", "evaluation.draws=2"]
+    assert "training.group_size=4" not in words
+
+
 def test_a_transfer_takes_runs_that_are_there(jobs: Jobs, transfer: Callable, tmp_path: Path) -> None:
     for name, seed in (("mine", 0), ("yours", 5)):
         leave(tmp_path / name, ["", "", "", "", "train", f"seed={seed}"], "done", is_resumed=False)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import conf
+from rlgrok.delta.manufactoria.families import FAMILIES
 from rlgrok.report.transfer import write_transfer_report
 from rlgrok.transfer import (
     Axis,
@@ -92,6 +93,19 @@ def test_a_shipped_setting_composes(path: Path) -> None:
                 EVALUATE.kind,
                 compose(EVALUATE.config_name, [*plan.evaluation, *column.overrides]),
             )
+
+
+def test_the_matrix_of_every_family_has_every_family_both_ways() -> None:
+    path = FOLDER / "transfer/every_family.yaml"
+    plan = read_transfer(path.read_text(encoding="utf-8"), where=str(path))
+    assert list(plan.train) == list(plan.test)
+    assert sorted(plan.train) == sorted(FAMILIES)
+    for family, overrides in plan.train.items():
+        # The same words, so that a row's own column holds what its training held out; colours always, so that
+        # nothing of the row's is left in another column.
+        assert plan.test[family].overrides == overrides
+        assert overrides is not None and overrides[0] == f"data.families=[{family}]"
+        assert overrides[1].startswith("data.colors=")
 
 
 @pytest.mark.parametrize(

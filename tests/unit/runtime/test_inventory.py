@@ -99,10 +99,21 @@ def test_memory_without_a_limit_is_the_machines(tmp_path):
 
 def test_thread_budget(monkeypatch):
     monkeypatch.setattr(MODULE, "usable_cpus", lambda: 4)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert [thread_budget(None), thread_budget(1), thread_budget(4)] == [4, 1, 4]
     for requested in (0, 5):
         with pytest.raises(ConfigError, match=f"got {requested}; expected 1 to 4, or null"):
             thread_budget(requested)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("1", 1), ("3,1", 3), ("64", 4), ("0", 4), ("", 4), ("many", 4)]
+)
+def test_the_usual_variable_limits_threads_that_nobody_asked_for(monkeypatch, value, expected):
+    monkeypatch.setattr(MODULE, "usable_cpus", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert thread_budget(None) == expected
+    assert thread_budget(2) == 2
 
 
 # --- GPUs -----------------------------------------------------------------------------------------------------------
