@@ -64,6 +64,15 @@ class FeedbackDetail(Enum):
     """Failing cases too: input, what was expected, what came."""
 
 
+class PaidAttempts(Enum):
+    """Which of a completion's attempts its reward is made of."""
+
+    LAST = "last"
+    """The last alone, as the verdict is."""
+    MEAN = "mean"
+    """The mean over all: a first attempt that nearly passes is worth something, whatever is made of it afterwards."""
+
+
 @dataclass
 class CurriculumConfig:
     """Which problems a step is made of. Only with `training.rollout=cached`, unless `kind=none`."""
@@ -118,6 +127,8 @@ class FeedbackConfig:
     """Which tests it is said of."""
     max_cases: int = setting(low=1, high=20)
     """Failing cases shown at most."""
+    paid: PaidAttempts = MANDATORY  # type: ignore[assignment]
+    """Which attempts the reward is made of. What passed, is stored and is replayed is the last attempt in any case."""
 
 
 def check_curriculum(curriculum: CurriculumConfig) -> None:

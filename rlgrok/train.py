@@ -25,6 +25,7 @@ from rlgrok.evaluation.sources import (
     runs_root,
 )
 from rlgrok.floor import dense_floor, trivial_floor
+from rlgrok.ingredients import PaidAttempts
 from rlgrok.policy import (
     DTYPES,
     Policy,
@@ -409,7 +410,12 @@ def make_trainer(
         "end_ids": policy.end_token_ids(),
         "verifier": session.verifier,
         "record": session.record,
-        "payment": Payment(session.schedule, session.balanced, session.families),
+        "payment": Payment(
+            session.schedule,
+            session.balanced,
+            session.families,
+            every_attempt=config.feedback.paid is PaidAttempts.MEAN,
+        ),
     }
     rollout = None
     if config.training.rollout == "cached":

@@ -20,6 +20,7 @@ class StepBatch:
         source_step: step whose policy drew a replayed completion; None for one drawn now.
         own_tokens: 1 for a token of the policy, 0 for one of the verifier's; empty where all are the policy's.
         attempt_start: where the last attempt begins.
+        earlier: the attempts before it, in order, each with the end token that gave way to the verifier's text.
     """
 
     group_size: int
@@ -30,6 +31,7 @@ class StepBatch:
     source_step: list[int | None] = field(default_factory=list)
     own_tokens: list[list[int]] = field(default_factory=list)
     attempt_start: list[int] = field(default_factory=list)
+    earlier: list[list[list[int]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Every completion is one attempt, drawn now."""
@@ -37,6 +39,7 @@ class StepBatch:
         self.source_step = self.source_step or [None] * count
         self.own_tokens = self.own_tokens or [[] for _ in range(count)]
         self.attempt_start = self.attempt_start or [0] * count
+        self.earlier = self.earlier or [[] for _ in range(count)]
 
     def __len__(self) -> int:
         """Number of completions."""
@@ -57,6 +60,7 @@ class StepBatch:
 
     def append_text(self, row: int, tokens: Sequence[int]) -> None:
         """Put the verifier's text in the place of the end token."""
+        self.earlier[row] = [*self.earlier[row], self.attempt(row)]
         own = self.own_tokens[row] or [1] * len(self.completion_ids[row])
         self.completion_ids[row] = [*self.completion_ids[row][:-1], *tokens]
         self.logprobs[row] = [*self.logprobs[row][:-1], *([0.0] * len(tokens))]
@@ -76,18 +80,19 @@ class StepBatch:
         self.source_step[row] = step
         self.own_tokens[row] = []
         self.attempt_start[row] = 0
+        self.earlier[row] = []
 
     def replace_group(self, group: int, other: StepBatch, other_group: int) -> None:
         """Put a group of another batch in the place of one of this one."""
         for place, source in zip(self.places(group), other.places(other_group), strict=True):
             for name in (
                 "problem_ids", "prompt_ids", "completion_ids", "logprobs", "source_step", "own_tokens",
-                "attempt_start",
+                "attempt_start", "earlier",
             ):  # fmt: skip
                 getattr(self, name)[place] = getattr(other, name)[source]
 
     def outputs(self) -> dict[str, Any]:
-        """What the trainer is given. `env_mask` only when the verifier wrote something."""
+        """What the trainer is given. `env_mask` and `earlier` only when the verifier wrote something."""
         values: dict[str, Any] = {
             "prompt_ids": self.prompt_ids,
             "completion_ids": self.completion_ids,
@@ -101,4 +106,5 @@ class StepBatch:
                 own or [1] * len(tokens)
                 for own, tokens in zip(self.own_tokens, self.completion_ids, strict=True)
             ]
+            values["earlier"] = self.earlier
         return values

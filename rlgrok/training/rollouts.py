@@ -146,7 +146,7 @@ class RolloutFunction:
 
         Returns:
             `prompt_ids`, `completion_ids`, `logprobs`, `source_step`, `problem_id` and `attempt_start`, each one entry
-            a completion (see `StepBatch`), and `env_mask` where a verifier's text stands in a completion.
+            a completion (see `StepBatch`), and `env_mask` and `earlier` where a verifier's text stands in a completion.
         """
         started = time.perf_counter()
         self._record.known.clear()
@@ -299,15 +299,13 @@ class RolloutFunction:
 
     def _rewards(self, batch: StepBatch, group: int, step: int) -> list[float]:
         """What the group's completions would earn; those that our own failure hit are left out."""
-        places = batch.places(group)
-        rewards = [
-            self._payment(name, self._verifier.decide(name, completion), completion, step)
-            for name, completion in zip(
-                [batch.problem_ids[place] for place in places],
-                self._read_all(batch, places),
-                strict=True,
-            )
-        ]
+        rewards = []
+        for place in batch.places(group):
+            name = batch.problem_ids[place]
+            earlier = batch.earlier[place] if self._payment.every_attempt else []
+            attempts = self._read_rows([*earlier, batch.attempt(place)])
+            judged = [(self._verifier.decide(name, attempt), attempt) for attempt in attempts]
+            rewards.append(self._payment.of_attempts(name, judged, step))
         return [reward for reward in rewards if reward is not None]
 
     def _outcome(self, batch: StepBatch, group: int) -> Outcome:
@@ -377,6 +375,7 @@ class RewardFunction:
         source_steps: Sequence[int | None] | None,
         step: int,
         attempt_starts: Sequence[int] | None = None,
+        earlier: Sequence[Sequence[Sequence[int]]] | None = None,
     ) -> list[float | None]:
         """One reward a completion, in the order given; groups of G stand together.
 
@@ -386,6 +385,7 @@ class RewardFunction:
             source_steps: see `RolloutFunction`; None: nothing is replayed.
             step: the step in progress.
             attempt_starts: where the attempt that is judged begins; None: at the completion's start.
+            earlier: each completion's attempts before that one, which `Payment` may count; None: there are none.
         """
         started = time.perf_counter()
         starts = attempt_starts or [0] * len(completion_ids)
@@ -398,13 +398,17 @@ class RewardFunction:
         rewards: list[float | None] = []
         rollouts: list[Rollout] = []
         for index, attempt in enumerate(judged):
-            verdict = self._verifier.decide(problem_ids[index], attempt)
-            reward = self._payment(problem_ids[index], verdict, attempt, step)
+            name = problem_ids[index]
+            verdict = self._verifier.decide(name, attempt)
+            counts = earlier is not None and self._payment.every_attempt
+            before = self._read(earlier[index]) if counts else []
+            attempts = [(self._verifier.decide(name, other), other) for other in before]
+            reward = self._payment.of_attempts(name, [*attempts, (verdict, attempt)], step)
             source = None if source_steps is None else source_steps[index]
             rollouts.append(
                 Rollout(
                     step=step,
-                    problem_id=problem_ids[index],
+                    problem_id=name,
                     completion=whole.get(index, attempt),
                     verdict=verdict,
                     reward=0.0 if reward is None else reward,

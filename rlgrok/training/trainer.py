@@ -178,11 +178,12 @@ def build_trainer(
         trainer_state: Any,  # noqa: ANN401 - transformers' TrainerState
         source_step: list[int | None] | None = None,
         attempt_start: list[int] | None = None,
+        earlier: list[list[list[int]]] | None = None,
         **_: object,
     ) -> list[float | None]:
         nonlocal is_flat
         step = trainer_state.global_step + 1
-        paid = reward(completion_ids, problem_id, source_step, step, attempt_start)
+        paid = reward(completion_ids, problem_id, source_step, step, attempt_start, earlier)
         is_flat = not has_advantage(paid, trainer.num_generations)
         return paid
 

@@ -42,7 +42,9 @@ NEEDS = {
     **dict.fromkeys((f"inference/{kind.value}" for kind in InferenceKind), _TABLES),
     "curriculum/sets": ["data=stepwise_1_regex", "policy=qwen3_4b"],
     "checkpoint/climb": ["evaluation=climb"],
-    **dict.fromkeys(("feedback/cases", "feedback/counts", "feedback/leaking"), _TWO_ATTEMPTS),
+    **dict.fromkeys(
+        ("feedback/cases", "feedback/cases_mean", "feedback/counts", "feedback/leaking"), _TWO_ATTEMPTS
+    ),
 }
 """What goes with an option: where the default of another group does not, or what only the user knows."""
 ANY_DATA = "policy=qwen3_4b"

@@ -17,7 +17,7 @@ def batch(first: int = 10) -> StepBatch:
 
 def test_without_a_text_there_is_no_mask() -> None:
     found = batch().outputs()
-    assert "env_mask" not in found
+    assert "env_mask" not in found and "earlier" not in found
     assert found["source_step"] == [None] * 4 and found["attempt_start"] == [0] * 4
 
 
@@ -31,6 +31,10 @@ def test_a_text_takes_the_place_of_the_end_and_is_nobodys_token() -> None:
     assert made.attempt(1) == [12, 9]
     found = made.outputs()
     assert found["env_mask"] == [[1, 1], [1, 0, 0, 1, 1], [1, 1], [1, 1]]
+    assert found["earlier"] == [[], [[11, 9]], [], []]  # with its end
+    made.append_text(1, [52])
+    made.append_attempt(1, [13, 9], [-0.5, -0.6])
+    assert made.earlier[1] == [[11, 9], [12, 9]]
     made.replay(1, [7, 9], step=3)  # a replayed completion is one attempt again
     assert made.outputs()["source_step"] == [None, 3, None, None]
     assert "env_mask" not in made.outputs()
@@ -45,4 +49,5 @@ def test_a_group_is_replaced_as_a_whole() -> None:
     assert made.problem_ids == ["d", "d", "b", "b"]
     assert made.completion_ids == [[22, 50, 9], [23, 9], [12, 9], [13, 9]]
     assert made.attempt_start == [2, 0, 0, 0]
+    assert made.earlier == [[[22, 9]], [], [], []]
     assert made.num_groups == 2

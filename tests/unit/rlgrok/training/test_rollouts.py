@@ -394,6 +394,36 @@ def test_feedback_is_masked_and_the_last_attempt_is_judged(policy: Policy) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("every_attempt", "expected"), [(False, [1.0, 1.0, 0.0]), (True, [0.75, 1.0, 0.25])]
+)
+def test_the_last_attempt_is_paid_or_every_one(
+    policy: Policy, every_attempt: bool, expected: list[float]
+) -> None:
+    verdicts = {20: HALF, 21: PASSED, 22: NOTHING}
+    payment = Payment(
+        Schedule(SCHEDULE), False, dict.fromkeys(WORDS, "starts_with"), every_attempt=every_attempt
+    )
+    reward = RewardFunction(
+        tokenizer=policy.tokenizer, end_ids=[EOS], payment=payment, record=StepRecord(group_size=3),
+        verifier=Judge(lambda _, completion: verdicts[completion.token_ids[0]]),
+    )  # fmt: skip
+    paid = reward(
+        [[20, 5, 21, EOS], [21, EOS], [20, 5, 22, EOS]], ["one"] * 3, None, 1,
+        attempt_starts=[2, 0, 2], earlier=[[[20, EOS]], [], [[20, EOS]]],
+    )  # fmt: skip
+    assert paid == pytest.approx(expected)
+
+
+def test_an_attempt_that_our_own_failure_hit_pays_nothing_only_where_it_counts() -> None:
+    for every_attempt, expected in ((False, 1.0), (True, None)):
+        payment = Payment(
+            Schedule(SCHEDULE), False, {"one": "starts_with"}, every_attempt=every_attempt
+        )
+        text = Completion((1,), "x", is_truncated=False)
+        assert payment.of_attempts("one", [(OURS, text), (PASSED, text)], 1) == expected
+
+
 def test_outcomes_are_of_own_completions_a_problem() -> None:
     record = StepRecord(
         rollouts=[rollout(PASSED, 1.0), rollout(HALF, 0.5), rollout(PASSED, 1.0, replayed=True), rollout(OURS, 0.0)],
