@@ -104,8 +104,9 @@ class Step:
             source: list[int | None] | None,
             step: int,
             starts: list[int] | None,
+            earlier: list[list[list[int]]] | None,
         ) -> list[float | None]:
-            assert starts is None  # the sampler above says nothing of attempts
+            assert starts is None and earlier is None  # the sampler above says nothing of attempts
             self.calls.append(("pay", step, tuple(names), tuple(source or ())))
             places = [place[tuple(row)] for row in ids]
             return [paid[g][i] for g, i in places]
