@@ -218,6 +218,18 @@ class EntropyConfig:
     """For `adaptive`: change of the coefficient per optimiser step."""
     cap: float = setting(low=0)
     """For `adaptive`: largest coefficient."""
+    final_target: float | None = None
+    """For `adaptive`: the target at step `anneal_steps` and after it; before, it moves there in a straight line from
+    `target`. None: `target` throughout."""
+    anneal_steps: int = 0
+    """Steps in which the target moves; at least 1 where it does."""
+
+    def target_at(self, step: int) -> float:
+        """The entropy to hold at a step, counted from 1, in nats a token."""
+        if self.final_target is None:
+            return self.target
+        share = min(1.0, step / self.anneal_steps)
+        return self.target + share * (self.final_target - self.target)
 
 
 @dataclass
@@ -363,6 +375,7 @@ class TrainConfig:
         if self.policy.source == "reference":
             _check_reference(self)
         _check_schedule(self.schedule)
+        _check_entropy(self.entropy)
         _check_step_size(self.training)
         _check_grammar(self.policy, self.training)
         if self.replay.enabled:
@@ -498,6 +511,26 @@ def _check_schedule(schedule: ScheduleConfig) -> None:
             "schedule.switch_on=step needs schedule.switch_step",
             got="null",
             where="schedule.switch_step",
+        )
+
+
+def _check_entropy(entropy: EntropyConfig) -> None:
+    """A target that moves has somewhere to go, and time."""
+    if entropy.final_target is None:
+        return
+    if entropy.final_target < 0:
+        raise ConfigError(
+            "an entropy is not negative",
+            got=entropy.final_target,
+            expected="0 or more nats a token",
+            where="entropy.final_target",
+        )
+    if entropy.anneal_steps < 1:
+        raise ConfigError(
+            "the entropy's target has no steps to move in",
+            got=f"anneal_steps={entropy.anneal_steps} with final_target={entropy.final_target}",
+            expected="at least 1, or final_target=null",
+            where="entropy.anneal_steps",
         )
 
 

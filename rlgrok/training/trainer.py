@@ -52,13 +52,15 @@ class Hooks:
 
 
 class _HookCallback(TrainerCallback):
-    """Forwards the trainer's events to `Hooks`."""
+    """Forwards the trainer's events to `Hooks`, and tells it a step's target of the entropy."""
 
-    def __init__(self, hooks: Hooks, seed: int) -> None:
+    def __init__(self, hooks: Hooks, entropy: EntropyConfig, seed: int) -> None:
         self._hooks = hooks
+        self._entropy = entropy
         self._seed = seed
 
     def on_step_begin(self, args, state, control, **kwargs) -> None:  # noqa: ANN001, ANN003
+        args.entropy_target = self._entropy.target_at(state.global_step + 1)
         self._hooks.before_step()
 
     def on_step_end(self, args, state, control, **kwargs):  # noqa: ANN001, ANN003, ANN202 - library's signature
@@ -213,7 +215,7 @@ def build_trainer(
         ),
         train_dataset=dataset,
         rollout_func=None if rollout is None else rollout_function,
-        callbacks=[_HookCallback(hooks, seed)],
+        callbacks=[_HookCallback(hooks, entropy, seed)],
     )
     if policy.grammar is not None:
         policy.grammar.attach_to_loss(policy.model, training.temperature)

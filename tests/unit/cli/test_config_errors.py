@@ -10,6 +10,11 @@ import pytest
 from cli.config_errors import suggestion, unknown_flag
 
 MISTAKES = [
+    (
+        "entropy.final_target=0.1",
+        "the entropy's target has no steps to move in; got anneal_steps=0 with final_target=0.1;",
+    ),
+    ("entropy=annealed entropy.final_target=-1", "an entropy is not negative; got -1"),
     ("training.max_step=1", "unknown key training.max_step, did you mean training.max_steps?"),
     ("+training.max_step=1", "unknown key training.max_step, did you mean training.max_steps?"),
     ("max_steps=3", "unknown key max_steps, did you mean training.max_steps?"),

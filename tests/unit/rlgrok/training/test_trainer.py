@@ -277,6 +277,29 @@ def test_an_adaptive_bonus_is_applied_only_below_its_target(
 
 
 @IGNORED
+@pytest.mark.parametrize(
+    ("target", "final", "applied", "coefficient"), [(9.0, 0.1, 0.0, 0.5), (0.1, 9.0, 0.7, 0.9)]
+)
+def test_a_target_that_moves_is_that_of_the_step(
+    target: float, final: float, applied: float, coefficient: float, step: Step
+) -> None:
+    """Half way at step 1, which either way is above the entropy of any token (ln 59 = 4.08 nats); there at step 2."""
+    entropy = EntropyConfig(EntropyKind.ADAPTIVE, 0.5, target, 0.2, 1.0, final, anneal_steps=2)
+    found = step(replace(TRAINING, max_steps=2), entropy=entropy)
+    expected = gradient_of(
+        lambda rows: policy_loss(rows, advantages(REWARDS)) - applied * mean_entropy(rows)
+    )
+    assert_same(found, expected)
+    assert step.logs["entropy_coef"] == pytest.approx(coefficient)
+
+
+def test_a_moving_target_goes_straight_and_then_stays() -> None:
+    moving = EntropyConfig(EntropyKind.ADAPTIVE, 0.5, 0.3, 0.2, 1.0, 0.1, anneal_steps=4)
+    assert [moving.target_at(step) for step in (1, 2, 4, 5, 100)] == pytest.approx([0.25, 0.2, 0.1, 0.1, 0.1])
+    assert replace(moving, final_target=None).target_at(3) == 0.3
+
+
+@IGNORED
 def test_two_accumulated_halves_are_one_whole(step: Step) -> None:
     """`dapo` counts the tokens of the whole step; `bnpo` averages the halves' own token means: not the same."""
     expected = gradient_of(lambda rows: policy_loss(rows, advantages(REWARDS)))
