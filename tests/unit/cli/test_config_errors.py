@@ -26,7 +26,7 @@ MISTAKES = [
         "no such option, did you mean staged?; got stagd; "
         "expected binary, dense, mixed, staged, staged_families, staged_plateau",
     ),
-    ("experiment=nope", "no such option; got nope; expected grok_tiny, has_staged; at experiment"),
+    ("experiment=nope", "no such option; got nope; expected grok_four, grok_tiny, has_staged; at experiment"),
     ("hydra/launcher=jobli", "no such option, did you mean joblib?; got jobli"),
     ("training.max_steps=abc", "got abc; expected a whole number; at training.max_steps"),
     ("training.max_steps=1.5", "got 1.5; expected a whole number; at training.max_steps"),
