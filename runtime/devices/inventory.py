@@ -107,7 +107,7 @@ def thread_budget(requested: int | None) -> int:
     """CPU threads a run may use: what was asked for, else `OMP_NUM_THREADS`, else every CPU of this process.
 
     The variable is how schedulers, and we ourselves when several runs go at a time, share a machine: twice as many
-    threads as CPUs can make a small model a hundred times slower.
+    threads as CPUs can make a small model sixty times slower.
 
     Raises:
         ConfigError: more were asked for than the process may use; they would only wait for each
