@@ -8,6 +8,7 @@ Rich, and only once a terminal is there.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -394,8 +395,8 @@ class MutedOnError:
                 self._stream.write(text)
             except UnicodeEncodeError:
                 self._stream.write(text.encode("ascii", "replace").decode())
-            except (OSError, ValueError):  # ValueError: the stream is closed
-                self.muted = True
+            except (OSError, ValueError) as error:  # ValueError: the stream is closed
+                self._mute(error)
         return len(text)
 
     def flush(self) -> None:
@@ -403,8 +404,23 @@ class MutedOnError:
         if not self.muted:
             try:
                 self._stream.flush()
-            except (OSError, ValueError):
-                self.muted = True
+            except (OSError, ValueError) as error:
+                self._mute(error)
+
+    def _mute(self, error: Exception) -> None:
+        """Fall silent; where nobody reads any more, what the stream still holds goes nowhere.
+
+        Otherwise the interpreter tries to write it when it ends, and a run that went well ends with code 120.
+        """
+        self.muted = True
+        if not isinstance(error, OSError) or error.errno not in (errno.EPIPE, errno.EIO):
+            return
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # no descriptor
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(nowhere, self._stream.fileno())
+            finally:
+                os.close(nowhere)
 
     def isatty(self) -> bool:
         """Whether the stream is a terminal."""

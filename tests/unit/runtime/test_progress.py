@@ -332,6 +332,23 @@ def test_a_muted_stream_still_answers():
     assert not stream.isatty()
 
 
+def test_what_is_written_after_the_reader_is_gone_does_not_fail():
+    code = (
+        "import os, sys\n"
+        "from runtime.progress import MutedOnError\n"
+        "stream = MutedOnError(sys.stderr)\n"
+        "stream.write('no end of line')\n"
+        "stream.flush()\n"
+        "assert stream.muted\n"
+        "assert os.write(2, b'x') == 1\n"
+    )
+    ours, theirs = os.pipe()
+    os.close(ours)
+    process = subprocess.run([sys.executable, "-c", code], stderr=theirs, timeout=60, check=False)
+    os.close(theirs)
+    assert process.returncode == 0
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
 def test_a_real_terminal_that_is_closed():
     code = (
