@@ -408,9 +408,9 @@ class MutedOnError:
                 self._mute(error)
 
     def _mute(self, error: Exception) -> None:
-        """Fall silent; where nobody reads any more, what the stream still holds goes nowhere.
+        """Fall silent; where nobody reads any more, whatever is written later goes nowhere.
 
-        Otherwise the interpreter tries to write it when it ends, and a run that went well ends with code 120.
+        Otherwise it fails, and where that is the interpreter's last flush, a run that went well ends with code 120.
         """
         self.muted = True
         if not isinstance(error, OSError) or error.errno not in (errno.EPIPE, errno.EIO):

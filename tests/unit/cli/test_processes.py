@@ -73,8 +73,9 @@ def command_lines() -> list[str]:
 
 
 def kill_when_there(mark: Path) -> None:
-    """Ends this very process politely once a file is there, or after a minute."""
+    """Ends this very process politely once a file is there; after a minute without it does nothing."""
     limit = time.monotonic() + 60
     while not mark.exists() and time.monotonic() < limit:
         time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGTERM)
+    if mark.exists():
+        os.kill(os.getpid(), signal.SIGTERM)
